@@ -1,0 +1,1 @@
+"""What every work and every peer share: processes, wire formats, the load client, results."""

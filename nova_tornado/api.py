@@ -1,0 +1,81 @@
+"""All that a plugin may import.
+
+A plugin is a module (or object) behind an entry point of the group ``nova.plugins``; what it can hook into stands in
+``nova_tornado.plugin.hookspecs``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_tornado.domain import errors, events, models, rules
+from nova_tornado.domain.errors import ErrorCode, NovaError
+from nova_tornado.domain.events import Event
+from nova_tornado.native import packets as native_packets
+from nova_tornado.native.base import ActionsHandler, path_id
+from nova_tornado.native.chat_handlers import HistoryHandler
+from nova_tornado.native.schemas import AnyFields, Checked, Request, UserId
+from nova_tornado.plugin.hookspecs import Route, Subscriber, hookimpl
+from nova_tornado.realtime.clock import Clock
+from nova_tornado.services.messages import MessageSearch
+from nova_tornado.storage.database import CollectionSpec, Document, DuplicateKeyError, Index, MongoCollection
+from nova_tornado.storage.store import Store
+from nova_tornado.web.services import Services
+
+__all__ = [
+    "ActionsHandler",
+    "AnyFields",
+    "Checked",
+    "Clock",
+    "CollectionSpec",
+    "Document",
+    "DuplicateKeyError",
+    "ErrorCode",
+    "Event",
+    "HistoryHandler",
+    "Index",
+    "MessageSearch",
+    "MongoCollection",
+    "Nova",
+    "NovaError",
+    "Request",
+    "Route",
+    "Subscriber",
+    "UserId",
+    "errors",
+    "events",
+    "hookimpl",
+    "models",
+    "native_packets",
+    "path_id",
+    "rules",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Nova:
+    """What a plugin gets of the server.
+
+    Attributes:
+        services: the rules, one service a noun.
+    """
+
+    services: Services
+    _store: Store
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.services.clock
+
+    def collection(self, spec: CollectionSpec) -> MongoCollection:
+        """One of the plugin's own collections (as given to ``nova_collections``)."""
+        return self._store.database.collection(spec)
+
+    async def next_id(self, kind: str) -> int:
+        """A fresh id of a kind of the plugin's own: an integer that grows and is never given out twice."""
+        return await self._store.counters.next_id(kind)
+
+    def publish(self, event: Event) -> None:
+        """Tell of something that has happened and is stored."""
+        self.services.bus.publish(event)

@@ -1,0 +1,210 @@
+"""The composition root: wires storage, realtime, services, protocols and plugins together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from pymongo.errors import ConfigurationError, PyMongoError
+from tornado.httpserver import HTTPServer
+
+from nova_tornado.api import Nova
+from nova_tornado.native import chat_handlers, friend_handlers, socket, user_handlers
+from nova_tornado.native.base import NotFoundHandler
+from nova_tornado.plugin.dispatch import Dispatcher
+from nova_tornado.plugin.loader import PluginError, PluginInfo, Plugins
+from nova_tornado.realtime.bus import Bus
+from nova_tornado.realtime.chats import ChatCache
+from nova_tornado.realtime.clock import Clock
+from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.hub import Hub
+from nova_tornado.realtime.log import ChatLog
+from nova_tornado.services.accounts import AccountService
+from nova_tornado.services.chats import ChatService
+from nova_tornado.services.friend_groups import FriendGroupService
+from nova_tornado.services.friends import FriendService
+from nova_tornado.services.messages import MessageService
+from nova_tornado.services.passwords import PasswordHasher
+from nova_tornado.services.sign_in_limits import SignInLimits
+from nova_tornado.settings import Settings
+from nova_tornado.storage.database import Database
+from nova_tornado.storage.store import COLLECTIONS, SchemaTooNewError, Store
+from nova_tornado.web.application import NovaApplication
+from nova_tornado.web.base import BODY_MAX_BYTES
+from nova_tornado.web.health import HealthHandler
+from nova_tornado.web.limits import RequestLimits
+from nova_tornado.web.origin import OriginPolicy
+from nova_tornado.web.services import Services
+from nova_tornado.web.socket import FRAME_MAX_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S
+
+log = logging.getLogger(__name__)
+
+NATIVE_ROUTES = [*user_handlers.ROUTES, *friend_handlers.ROUTES, *chat_handlers.ROUTES, *socket.ROUTES]
+HEADERS_MAX_BYTES = 32 * 1024
+IDLE_HTTP_TIMEOUT_S = 75
+BODY_TIMEOUT_S = 60
+
+
+class StartError(Exception):
+    """Nova cannot start; the text is one clear line."""
+
+
+def describe_plugins(settings: Settings) -> list[PluginInfo]:
+    """The plugins that are installed.
+
+    Raises:
+        StartError: one is not as it should be.
+    """
+    try:
+        return Plugins(settings.plugins_off).infos
+    except PluginError as error:
+        raise StartError(str(error)) from error
+
+
+class NovaApp:
+    """A Nova that is wired up and connected. Made by ``open_nova``.
+
+    Attributes:
+        application: what Tornado serves.
+        services: the rules.
+        ready: whether it can serve (``/readyz``).
+    """
+
+    def __init__(self, settings: Settings, mongo_uri: str, database: str, clock: Clock, plugins: Plugins) -> None:
+        self._plugins = plugins
+        self.store = Store(Database(mongo_uri, database))
+        self.bus = Bus()
+        self.directory = UserDirectory(self.store.users)
+        self.chat_cache = ChatCache(self.store)
+        self.hub = Hub(self.store.memberships)
+        self.bus.add_sink(self.hub.publish)
+        self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
+        self._passwords = PasswordHasher(settings.bcrypt_rounds)
+        limits = SignInLimits(clock, settings.rate_limits)
+        self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock)
+        groups = FriendGroupService(self.store)
+        self.services = Services(
+            accounts=AccountService(
+                self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats
+            ),
+            friend_groups=groups,
+            friends=FriendService(self.store, self.directory, self.bus, self.log, self._chats, groups),
+            chats=self._chats,
+            messages=MessageService(
+                self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus
+            ),
+            directory=self.directory,
+            hub=self.hub,
+            bus=self.bus,
+            clock=clock,
+            request_limits=RequestLimits(clock, settings.rate_limits),
+            origins=OriginPolicy(settings.allow_origin, settings.base_url),
+            is_https=settings.base_url.startswith("https:"),
+        )
+        self.ready = False
+        self._is_closed = False
+        self._server: HTTPServer | None = None
+
+    async def open(self) -> None:
+        """Bring the database up to date and take the plugins in."""
+        own_names = [spec.name for spec in COLLECTIONS]
+        await self.store.prepare(tuple(self._plugins.call_distinct("nova_collections", "name", own_names)))
+        await self.services.accounts.open()
+        await self._chats.open()
+        nova = Nova(self.services, self.store)
+        own_paths = [route[0] for route in NATIVE_ROUTES]
+        routes: list[Any] = [
+            *NATIVE_ROUTES,
+            *self._plugins.call_distinct("nova_routes", "0", own_paths, nova=nova),
+        ]
+        self.dispatcher = Dispatcher(list(self._plugins.call("nova_subscribers", nova=nova)))
+        self.bus.add_sink(self.dispatcher.publish)
+        self.application = NovaApplication(
+            [
+                (r"/healthz", HealthHandler, {"check": lambda: True}),
+                (r"/readyz", HealthHandler, {"check": lambda: self.ready}),
+                *((path, handler, {"services": self.services, **dict(*more)}) for path, handler, *more in routes),
+            ],
+            NotFoundHandler,
+            self.services,
+            websocket_max_message_size=FRAME_MAX_BYTES,
+            websocket_ping_interval=PING_INTERVAL_S,
+            websocket_ping_timeout=PING_TIMEOUT_S,
+        )
+        self.ready = True
+
+    def http_server(self) -> HTTPServer:
+        """A server for the application with our bounds; the caller binds its sockets."""
+        self._server = HTTPServer(
+            self.application,
+            max_body_size=BODY_MAX_BYTES,
+            max_buffer_size=BODY_MAX_BYTES + HEADERS_MAX_BYTES,
+            max_header_size=HEADERS_MAX_BYTES,
+            idle_connection_timeout=IDLE_HTTP_TIMEOUT_S,
+            body_timeout=BODY_TIMEOUT_S,
+        )
+        return self._server
+
+    async def drain(self, timeout_s: float) -> None:
+        """Finish what was accepted and ask everybody to come back."""
+        self.ready = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.log.close()
+        except TimeoutError:
+            log.error("what was accepted could not be finished within %.0f s", timeout_s)
+        self.hub.close_all()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.ready = False
+        await self.log.close()
+        if hasattr(self, "dispatcher"):
+            await self.dispatcher.close()
+        await self._chats.close()
+        self._passwords.close()
+        self.store.database.close()
+
+
+async def open_nova(
+    settings: Settings,
+    mongo_uri: str,
+    *,
+    database: str = "nova",
+    clock: Clock | None = None,
+    plugins: Plugins | None = None,
+) -> NovaApp:
+    """Make a Nova that can serve.
+
+    Args:
+        settings: all of them.
+        mongo_uri: of a replica set.
+        database: its database.
+        clock: the time; tests bring their own.
+        plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
+
+    Raises:
+        StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
+    """
+    try:
+        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off))
+    except (PluginError, ConfigurationError) as error:
+        raise StartError(str(error)) from error
+    try:
+        if not await app.store.database.is_replica_set():
+            raise StartError("the MongoDB server is no replica set (a single node is enough: start it with --replSet)")
+        await app.open()
+    except (PluginError, SchemaTooNewError) as error:
+        await app.close()
+        raise StartError(str(error)) from error
+    except PyMongoError as error:
+        await app.close()
+        raise StartError(f"the database cannot be used: {' '.join(str(error).split())[:300]}") from error
+    except StartError:
+        await app.close()
+        raise
+    return app

@@ -1,0 +1,1 @@
+"""The vocabulary: models, events, errors and the rules on single values. Imports nothing else of Nova."""

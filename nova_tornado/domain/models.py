@@ -1,0 +1,221 @@
+"""What Nova knows: users, friends, chats, log entries. Times are integer microseconds since 1970 (UTC), in ``_us``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SEQ_SPAN = 10**8
+"""A message id is ``chat_id · SEQ_SPAN + seq``: at most this many entries a chat."""
+
+SYSTEM_USER_NAME = "#SYSTEM"
+DELETED_USER_NAME = "#DELETED"
+
+
+def message_id(chat_id: int, seq: int) -> int:
+    """The public id of entry ``seq`` of a chat's log."""
+    return chat_id * SEQ_SPAN + seq
+
+
+def chat_of(message: int) -> int:
+    """The chat that a message id belongs to."""
+    return message // SEQ_SPAN
+
+
+def seq_of(message: int) -> int:
+    """The place of a message id in its chat's log."""
+    return message % SEQ_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account, or one of the two system users (``is_system``). Replaced as a whole when it changes."""
+
+    id: int
+    name: str
+    avatar_url: str
+    email: str = ""
+    phone: str = ""
+    is_system: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A sign-in: a browser's cookie or a token. ``id`` is the SHA-256 of the secret, which is kept nowhere."""
+
+    id: bytes
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FriendGroup:
+    """A user's own folder of friends; the default one has the name ""."""
+
+    id: int
+    owner_id: int
+    name: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Friendship:
+    """One direction of a friendship: how ``user_id`` keeps ``friend_id``."""
+
+    id: int
+    user_id: int
+    friend_id: int
+    nickname: str
+    group_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FriendInvitation:
+    """A pending request for friendship; ``source`` is "search" or the id of a chat that both are in."""
+
+    id: int
+    sender_id: int
+    receiver_id: int
+    comment: str
+    source: int | str
+
+
+class ChatKind(StrEnum):
+    """Private chats have exactly two members and no title; groups have an owner."""
+
+    PRIVATE = "private"
+    GROUP = "group"
+
+
+class Role(StrEnum):
+    """What a member may do."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+@dataclass(slots=True)
+class Membership:
+    """A member of a chat.
+
+    Attributes:
+        id: grows with each joining; a user's chats are listed by it.
+        joined_seq: the end of the log when he joined.
+        read_seq, read_count: the read cursor: the last entry read, and how many messages the log held up to it.
+    """
+
+    id: int
+    user_id: int
+    role: Role
+    joined_seq: int
+    read_seq: int
+    read_count: int
+    nickname: str = ""
+
+    def has_read(self, seq: int) -> bool:
+        """Whether he has read entry ``seq``. One who joined and has read nothing since has read nothing at all."""
+        return self.read_seq >= seq and self.read_seq > self.joined_seq
+
+
+class EntryKind(StrEnum):
+    """What an entry of a chat's log says."""
+
+    MESSAGE = "message"
+    RECALLED = "recalled"
+    MEMBER_ADDED = "member_added"
+    MEMBER_REMOVED = "member_removed"
+    ADMIN_CHANGED = "admin_changed"
+    OWNER_CHANGED = "owner_changed"
+    CHAT_DELETED = "chat_deleted"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry of a chat's append-only log.
+
+    Attributes:
+        id: ``message_id(chat, seq)``; the primary key, and the public id of a message.
+        count: how many messages the log holds up to and including this entry.
+        sender_id: who wrote the message, or who did what the entry says.
+        sent_us: strictly increasing within a chat.
+        text: of a message; "" once it is recalled.
+        reply_to: the id of the message that is answered.
+        client_id: the sender's own id of the send.
+        user_id: whom a membership entry is about.
+        membership_id: of the membership that an entry has begun.
+        target: the message that a recall is about.
+        is_admin: what an admin entry sets.
+        is_recalled: the message was recalled by its sender.
+        hidden_for: users who have deleted the message for themselves.
+    """
+
+    id: int
+    kind: EntryKind
+    count: int
+    sender_id: int
+    sent_us: int
+    text: str = ""
+    reply_to: int | None = None
+    client_id: str | None = None
+    user_id: int | None = None
+    membership_id: int | None = None
+    target: int | None = None
+    is_admin: bool = False
+    is_recalled: bool = False
+    hidden_for: tuple[int, ...] = ()
+
+    @property
+    def chat_id(self) -> int:
+        """The chat whose log this is."""
+        return self.id // SEQ_SPAN
+
+    @property
+    def seq(self) -> int:
+        """The place in the log: 1, 2, 3 … without gaps."""
+        return self.id % SEQ_SPAN
+
+
+@dataclass(slots=True)
+class Chat:
+    """A chat with its members and the end of its log: the fold of its documents and its log.
+
+    Attributes:
+        members: by user id, in order of joining.
+        last_seq, last_count, last_sent_us: of the log's last entry.
+        last_message: the newest message that is not recalled, if any.
+    """
+
+    id: int
+    kind: ChatKind
+    title: str
+    created_us: int
+    members: dict[int, Membership] = field(default_factory=dict)
+    last_seq: int = 0
+    last_count: int = 0
+    last_sent_us: int = 0
+    last_message: Entry | None = None
+    is_deleted: bool = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether this is a chat of exactly two, without owner's powers."""
+        return self.kind is ChatKind.PRIVATE
+
+    @property
+    def owner_id(self) -> int:
+        """The owner's user id (0 while there is none)."""
+        return next((m.user_id for m in self.members.values() if m.role is Role.OWNER), 0)
+
+    @property
+    def admin_ids(self) -> list[int]:
+        """The admins' user ids, ascending; the owner is none of them."""
+        return sorted(m.user_id for m in self.members.values() if m.role is Role.ADMIN)
+
+    @property
+    def manager_ids(self) -> list[int]:
+        """The user ids of owner and admins, ascending."""
+        return sorted(m.user_id for m in self.members.values() if m.role is not Role.MEMBER)
+
+    def unread_count(self, user_id: int) -> int:
+        """How many messages came after the member's read cursor."""
+        return self.last_count - self.members[user_id].read_count

@@ -1,0 +1,173 @@
+"""The WebSocket of the actions protocol. Source: actions document, WebSocket Endpoint; contract "actions" sections 6 and 8."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from nova_tornado.domain.errors import BadField, Malformed, NovaError
+from nova_tornado.domain.rules import TEXT_MAX_CHARACTERS, check_client_message_id, check_id, check_text
+from nova_tornado.native import packets
+from nova_tornado.native.base import ActionsHandler
+from nova_tornado.native.errors import NOT_AUTHENTICATED_CODE, SOCKET_CODE
+from nova_tornado.realtime.connection import CLOSE_NORMAL
+from nova_tornado.realtime.frames import text_frame
+from nova_tornado.realtime.log import Sent
+from nova_tornado.web.jsons import loads
+from nova_tornado.web.socket import BaseSocket
+
+PIPELINE_MAX_SENDS = 1_000
+"""Sends of one socket that may be under way; then its next frame waits in the kernel."""
+
+PROTOCOL = packets.ActionsProtocol()
+
+
+class ActionsSocket(BaseSocket, ActionsHandler):
+    """/ws/.
+
+    Requests are carried out in the order in which they came. Sends to one chat need not wait for one another; everything else waits until
+    they are stored.
+    """
+
+    protocol = PROTOCOL
+    _under_way = 0
+    _under_way_chat_id = 0
+    _all_done: asyncio.Event | None = None
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Shake hands."""
+        await super().get(*args, **kwargs)
+
+    def refuse(self) -> None:
+        """One error packet, then close."""
+        self.write_message(packets.error(NOT_AUTHENTICATED_CODE, "User is not authenticated"))
+        self.close(CLOSE_NORMAL)
+
+    def receive(self, message: str | bytes) -> Awaitable[None] | None:
+        """Answer a packet."""
+        request_id = 0
+        try:
+            if isinstance(message, bytes):
+                raise Malformed("Binary frames are not supported")
+            packet = loads(message)
+            if not isinstance(packet, dict):
+                raise Malformed("A packet must be a JSON object")
+            if "request_id" in packet:
+                if type(packet["request_id"]) is not int:
+                    raise BadField("request_id must be an integer")
+                if "action" in packet:
+                    request_id = packet["request_id"]
+            action = packet.get("action")
+            if action is None:
+                raise BadField("Field action is missing")
+            data = packet.get("data")
+            if action == "send_message" and self._send_at_once(data, request_id):
+                return None
+            handler = HANDLERS.get(action) if isinstance(action, str) else None
+            if handler is None:
+                raise BadField("Unknown action")
+            return self._run(handler(self, data, request_id), request_id)
+        except Exception as error:
+            return self._run(self._raise(error), request_id)
+
+    async def _raise(self, error: Exception) -> None:
+        raise error
+
+    async def _run(self, work: Awaitable[None], request_id: int) -> None:
+        """Do one thing after all sends before it are stored; a refusal is answered."""
+        try:
+            await self._wait_for_sends()
+            await work
+        except Exception as error:
+            self._answer_error(error, request_id)
+
+    def _answer(self, payload: bytes) -> None:
+        if self.connection is not None:
+            self.connection.push(text_frame(payload))
+
+    def _answer_error(self, error: BaseException, request_id: int) -> None:
+        refusal: NovaError = self.as_refusal(error)
+        self._answer(packets.error(SOCKET_CODE[refusal.code], refusal.message, request_id))
+
+    # Sending
+
+    def _send_at_once(self, data: Any, request_id: int) -> bool:
+        """The hot path: a plain send to a chat at hand. False where it takes more than that."""
+        if type(data) is not dict or "reply_to" in data or "client_message_id" in data:
+            return False
+        chat_id, content = data.get("chat_id"), data.get("content")
+        if type(chat_id) is not int or type(content) is not str or (
+            self._under_way and (chat_id != self._under_way_chat_id or self._under_way >= PIPELINE_MAX_SENDS)
+        ):
+            return False
+        if not 0 < len(content) <= TEXT_MAX_CHARACTERS or "\0" in content:
+            return False
+        done = self.services.messages.send_at_once(self.user, chat_id, content)
+        if done is None:
+            return False
+        self._under_way += 1
+        self._under_way_chat_id = chat_id
+        done.add_done_callback(lambda done: self._sent(done, request_id))
+        return True
+
+    def _sent(self, done: asyncio.Future[Sent], request_id: int) -> None:
+        self._under_way -= 1
+        if self._under_way == 0 and self._all_done is not None:
+            self._all_done.set()
+        error = done.exception()
+        if error is not None:
+            self._answer_error(error, request_id)
+
+    async def _wait_for_sends(self) -> None:
+        if self._under_way:
+            self._all_done = asyncio.Event()
+            await self._all_done.wait()
+            self._all_done = None
+
+    async def _send_message(self, data: Any, _request_id: int) -> None:
+        fields = _object(data)
+        chat_id = check_id(fields.get("chat_id"), "chat_id")
+        await self.services.chats.get_for(self.user.id, chat_id)
+        content = check_text(fields.get("content"))
+        reply_to = check_id(fields["reply_to"], "reply_to") if "reply_to" in fields else None
+        client_id = check_client_message_id(fields.get("client_message_id"))
+        sent = await self.services.messages.send(self.user, chat_id, content, reply_to, client_id)
+        if sent.is_repeat:
+            chat = await self.services.chats.get(chat_id)
+            details = (await self.services.messages.details(chat, [sent.message]))[0]
+            struct = packets.message_detailed(details, self.user.id)
+            self._answer(packets.notification("new_message", {"message": struct}))
+
+    # The other actions
+
+    async def _ping(self, _data: Any, request_id: int) -> None:
+        self._answer(packets.pong(request_id))
+
+    async def _recall_message(self, data: Any, _request_id: int) -> None:
+        fields = _object(data)
+        message_id = check_id(fields.get("message_id"), "message_id")
+        if fields.get("delete") is True:
+            await self.services.messages.hide(self.user, message_id)
+        else:
+            await self.services.messages.recall(self.user, message_id)
+
+    async def _messages_read(self, data: Any, _request_id: int) -> None:
+        chat_id = check_id(_object(data).get("chat_id"), "chat_id")
+        await self.services.messages.mark_read(self.user, chat_id)
+
+
+def _object(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise BadField("data must be a JSON object")
+    return data
+
+
+HANDLERS = {
+    "ping": ActionsSocket._ping,
+    "send_message": ActionsSocket._send_message,
+    "recall_message": ActionsSocket._recall_message,
+    "messages_read": ActionsSocket._messages_read,
+}
+
+ROUTES = [(r"/ws/", ActionsSocket)]

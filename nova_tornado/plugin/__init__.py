@@ -1,0 +1,1 @@
+"""Plugins: what they can hook into, and how they are found."""

@@ -1,0 +1,60 @@
+"""Tells the plugins' subscribers of events, one after the other, apart from those who cause them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from nova_tornado.domain.events import Event
+from nova_tornado.plugin.hookspecs import Subscriber
+
+log = logging.getLogger(__name__)
+
+SUBSCRIBER_TIMEOUT_S = 5.0
+
+
+class Dispatcher:
+    """Hands events to subscribers in order; one that raises or hangs is logged and harms nobody.
+
+    Args:
+        subscribers: each with the name of its plugin.
+    """
+
+    def __init__(self, subscribers: Sequence[tuple[str, Subscriber]]) -> None:
+        self._subscribers = subscribers
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._task = asyncio.create_task(self._run(), name="plugin subscribers") if subscribers else None
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Take events in (a sink of the bus)."""
+        if self._task is not None:
+            for event in events:
+                self._events.put_nowait(event)
+
+    async def _run(self) -> None:
+        while True:
+            event = await self._events.get()
+            for plugin, subscriber in self._subscribers:
+                try:
+                    async with asyncio.timeout(SUBSCRIBER_TIMEOUT_S):
+                        await subscriber.on_event(event)
+                except Exception:
+                    log.exception("plugin %s failed on %s", plugin, type(event).__name__)
+            self._events.task_done()
+
+    async def drained(self) -> None:
+        """Return when everything taken in so far was told."""
+        if self._task is not None:
+            await self._events.join()
+
+    async def close(self) -> None:
+        """Tell what is left, then stop."""
+        if self._task is not None:
+            try:
+                async with asyncio.timeout(SUBSCRIBER_TIMEOUT_S):
+                    await self._events.join()
+            except TimeoutError:
+                log.warning("%d events were not told to plugins", self._events.qsize())
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)

@@ -1,0 +1,130 @@
+"""Finds plugins by their entry points, and stops the start with one clear line where one is not as it should be."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from nova_tornado.domain.errors import NovaError
+from nova_tornado.plugin import hookspecs
+
+
+class PluginError(Exception):
+    """A plugin that stops the start; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """What ``nova plugins`` shows of a plugin."""
+
+    name: str
+    version: str
+    package: str
+    hooks: tuple[str, ...]
+    state: str
+
+
+def _found() -> list[EntryPoint]:
+    return sorted(entry_points(group=hookspecs.ENTRY_POINT_GROUP), key=lambda point: point.name)
+
+
+class Plugins:
+    """The plugins that are on.
+
+    Args:
+        off: names of those that are switched off.
+        found: the entry points; by default those that are installed.
+
+    Raises:
+        PluginError: one is broken, there twice, or not as it should be, or ``off`` names one that is not there.
+    """
+
+    def __init__(self, off: Collection[str] = (), found: Iterable[EntryPoint] | None = None) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        points = _found() if found is None else list(found)
+        self._check_names(points, off)
+        self.infos: list[PluginInfo] = []
+        for point in points:
+            is_on = point.name not in off
+            hooks = self._register(point) if is_on else ()
+            version, package = (point.dist.version, point.dist.name) if point.dist else ("", "")
+            self.infos.append(PluginInfo(point.name, version, package, hooks, "on" if is_on else "off"))
+
+    @staticmethod
+    def _check_names(points: list[EntryPoint], off: Collection[str]) -> None:
+        names = [point.name for point in points]
+        for name in names:
+            if names.count(name) > 1:
+                raise PluginError(f"plugin {name}: installed twice ({', '.join(p.value for p in points if p.name == name)})")
+        for name in off:
+            if name not in names:
+                raise PluginError(f"plugin {name}: switched off in the settings, but there is none of that name")
+
+    def _register(self, point: EntryPoint) -> tuple[str, ...]:
+        try:
+            plugin = point.load()
+        except Exception as error:
+            raise PluginError(f"plugin {point.name}: cannot be loaded: {_line(error)}") from error
+        for name, function in inspect.getmembers(plugin, inspect.isroutine):
+            if name.startswith("nova_") and not hasattr(function, f"{hookspecs.PROJECT}_impl"):
+                raise PluginError(f"plugin {point.name}: {name} is not marked with @hookimpl")
+        try:
+            self._manager.register(plugin, point.name)
+            self._manager.check_pending()
+        except (ValueError, pluggy.PluginValidationError) as error:
+            raise PluginError(f"plugin {point.name}: {_line(error)}") from error
+        callers = self._manager.get_hookcallers(plugin) or []
+        return tuple(sorted(caller.name for caller in callers))
+
+    def call(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Call a hook of every plugin, in the order of their names.
+
+        Yields:
+            ``(plugin name, item)`` for every item of what they return.
+
+        Raises:
+            PluginError: one raised, or returned no sequence.
+        """
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        for implementation in sorted(implementations, key=lambda each: each.plugin_name):
+            try:
+                given = {name: arguments[name] for name in implementation.argnames}
+                items = list(implementation.function(**given) or ())
+            except Exception as error:
+                raise PluginError(f"plugin {implementation.plugin_name}: {hook} failed: {_line(error)}") from error
+            for item in items:
+                yield implementation.plugin_name, item
+
+    def call_distinct(self, hook: str, key: str, taken: Iterable[str], **arguments: Any) -> list[Any]:
+        """Call a hook whose items must not clash.
+
+        Args:
+            key: the item's attribute, or "0" for its first element, that must be unique.
+            taken: keys that are the core's own.
+
+        Raises:
+            PluginError: two plugins give the same, or as for ``call``.
+        """
+        owners = dict.fromkeys(taken, "Nova itself")
+        items = []
+        for plugin, item in self.call(hook, **arguments):
+            try:
+                name = item[0] if key == "0" else getattr(item, key)
+            except (AttributeError, IndexError, TypeError):
+                raise PluginError(f"plugin {plugin}: {hook} returned {type(item).__name__}") from None
+            if name in owners:
+                raise PluginError(f"plugin {plugin}: {hook} gives {name!r}, which {owners[name]} has already")
+            owners[name] = f"plugin {plugin}"
+            items.append(item)
+        return items
+
+
+def _line(error: BaseException) -> str:
+    text = error.message if isinstance(error, NovaError) else str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -1,0 +1,1 @@
+"""What happens live: the chats' logs are written, and what was written reaches whoever is connected."""

@@ -1,0 +1,248 @@
+"""The hub knows who is connected to this process and hands every event to them, in each one's protocol.
+
+An event is rendered once per protocol, framed once, and written as bytes to each connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from nova_tornado.domain.events import ChatCreated, ChatDeleted, Event, MemberAdded, MemberRemoved, SessionsEnded
+from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, Connection
+from nova_tornado.realtime.frames import text_frame
+from nova_tornado.storage.memberships import Memberships
+
+log = logging.getLogger(__name__)
+
+
+class Packet(NamedTuple):
+    """What some connections of a protocol are sent.
+
+    Attributes:
+        payload: the text of one frame, in UTF-8.
+        chat_id: every connection of every member of that chat (of one who is just being removed, too) …
+        user_ids: … or every connection of those users.
+    """
+
+    payload: bytes
+    chat_id: int | None = None
+    user_ids: Iterable[int] = ()
+
+
+class WireProtocol(Protocol):
+    """What the hub needs of a protocol."""
+
+    name: str
+
+    def render(self, event: Event) -> Iterable[Packet]:
+        """The packets that tell of an event, in the order in which they are sent."""
+
+    def end_session(self, connection: Connection) -> None:
+        """Tell a connection that its session has ended, and close it."""
+
+
+class UserLinks:
+    """What the hub keeps of a user with connections here: his chats and his connections."""
+
+    __slots__ = ("chat_ids", "connections", "loaded", "removed_ids", "uses", "user_id")
+
+    def __init__(self, user_id: int, loaded: asyncio.Future[None]) -> None:
+        self.user_id = user_id
+        self.chat_ids: set[int] = set()
+        self.removed_ids: set[int] | None = set()
+        self.connections: dict[Connection, None] = {}
+        self.loaded = loaded
+        self.uses = 0
+
+
+class Hub:
+    """The connections of this process.
+
+    Args:
+        memberships: tells which chats a user is in when his first connection comes.
+    """
+
+    def __init__(self, memberships: Memberships) -> None:
+        self._memberships = memberships
+        self._users: dict[int, UserLinks] = {}
+        self._chats: dict[int, dict[WireProtocol, dict[Connection, None]]] = {}
+        self._protocols: dict[WireProtocol, int] = {}
+        self._dirty: list[Connection] = []
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections there are."""
+        return sum(self._protocols.values())
+
+    async def link(self, user_id: int) -> UserLinks:
+        """Prepare for a connection of a user, before its handshake is answered: from the return on he misses nothing.
+
+        Every call is to be followed by ``unlink``.
+        """
+        links = self._users.get(user_id)
+        if links is not None:
+            links.uses += 1
+            try:
+                await asyncio.shield(links.loaded)
+            except BaseException:
+                self.unlink(links)
+                raise
+            return links
+        links = self._users[user_id] = UserLinks(user_id, asyncio.get_running_loop().create_future())
+        links.uses = 1
+        try:
+            chat_ids = await self._memberships.list_chat_ids(user_id)
+        except BaseException as error:
+            links.loaded.set_exception(error)
+            links.loaded.exception()  # it is raised below as well; nobody else may be waiting
+            self.unlink(links)
+            raise
+        assert links.removed_ids is not None
+        links.chat_ids.update(set(chat_ids) - links.removed_ids)
+        links.removed_ids = None
+        links.loaded.set_result(None)
+        return links
+
+    def unlink(self, links: UserLinks) -> None:
+        """Undo one ``link``."""
+        links.uses -= 1
+        if links.uses == 0 and self._users.get(links.user_id) is links:
+            del self._users[links.user_id]
+
+    def add(self, links: UserLinks, connection: Connection) -> None:
+        """A connection is open: from now on it hears what concerns its user."""
+        links.connections[connection] = None
+        self._protocols[connection.protocol] = self._protocols.get(connection.protocol, 0) + 1
+        for chat_id in links.chat_ids:
+            self._index(chat_id, connection)
+
+    def remove(self, links: UserLinks, connection: Connection) -> None:
+        """A connection is gone."""
+        if connection not in links.connections:
+            return
+        del links.connections[connection]
+        self._protocols[connection.protocol] -= 1
+        if not self._protocols[connection.protocol]:
+            del self._protocols[connection.protocol]
+        for chat_id in links.chat_ids:
+            self._unindex(chat_id, connection)
+
+    def _index(self, chat_id: int, connection: Connection) -> None:
+        self._chats.setdefault(chat_id, {}).setdefault(connection.protocol, {})[connection] = None
+
+    def _unindex(self, chat_id: int, connection: Connection) -> None:
+        protocols = self._chats.get(chat_id, {})
+        connections = protocols.get(connection.protocol, {})
+        connections.pop(connection, None)
+        if not connections:
+            protocols.pop(connection.protocol, None)
+            if not protocols:
+                self._chats.pop(chat_id, None)
+
+    def _join(self, chat_id: int, user_ids: Iterable[int]) -> None:
+        for user_id in user_ids:
+            links = self._users.get(user_id)
+            if links is not None:
+                links.chat_ids.add(chat_id)
+                if links.removed_ids is not None:
+                    links.removed_ids.discard(chat_id)
+                for connection in links.connections:
+                    self._index(chat_id, connection)
+
+    def _part(self, chat_id: int, user_ids: Iterable[int]) -> None:
+        for user_id in user_ids:
+            links = self._users.get(user_id)
+            if links is not None:
+                links.chat_ids.discard(chat_id)
+                if links.removed_ids is not None:
+                    links.removed_ids.add(chat_id)
+                for connection in links.connections:
+                    self._unindex(chat_id, connection)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Tell everybody concerned of events that happened in this order."""
+        for event in events:
+            # Who comes hears of his own coming; who goes hears of his own going, and nothing after it.
+            match event:
+                case ChatCreated(chat):
+                    self._join(chat.id, chat.members)
+                case MemberAdded(chat, user_id):
+                    self._join(chat.id, (user_id,))
+            self._deliver(event)
+            match event:
+                case MemberRemoved(chat, user_id):
+                    self._part(chat.id, (user_id,))
+                case ChatDeleted(chat):
+                    self._part(chat.id, chat.members)
+                case SessionsEnded(user_id, session_ids):
+                    self._end_sessions(user_id, session_ids)
+
+    def _deliver(self, event: Event) -> None:
+        for protocol in self._protocols:
+            try:
+                packets = protocol.render(event)
+            except Exception:
+                log.exception("protocol %s cannot render %s", protocol.name, type(event).__name__)
+                continue
+            # Packets in a row for the same chat go out as one piece.
+            run: list[bytes] = []
+            run_chat_id = None
+            for payload, chat_id, user_ids in packets:
+                if run and chat_id != run_chat_id:
+                    self._push_to_chat(protocol, run_chat_id, b"".join(run))
+                    run.clear()
+                if chat_id is not None:
+                    run.append(text_frame(payload))
+                    run_chat_id = chat_id
+                else:
+                    self.push_to_users(protocol, user_ids, text_frame(payload))
+            if run:
+                self._push_to_chat(protocol, run_chat_id, b"".join(run))
+
+    def _push_to_chat(self, protocol: WireProtocol, chat_id: int | None, frames: bytes) -> None:
+        connections = self._chats.get(chat_id or 0, {}).get(protocol)
+        if connections:
+            dirty = self._dirty
+            if not dirty:
+                asyncio.get_running_loop().call_soon(self._flush)
+            for connection in connections:
+                outbox = connection.outbox
+                if not outbox:
+                    dirty.append(connection)
+                outbox.append(frames)
+
+    def push_to_users(self, protocol: WireProtocol, user_ids: Iterable[int], frames: bytes) -> None:
+        """Send frames to every connection that those users have by a protocol."""
+        for user_id in user_ids:
+            links = self._users.get(user_id)
+            if links is not None:
+                for connection in links.connections:
+                    if connection.protocol is protocol:
+                        connection.push(frames)
+
+    def flush_later(self, connection: Connection) -> None:
+        """Write a connection's outbox at the end of this turn of the event loop."""
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._dirty.append(connection)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            connection.flush()
+
+    def _end_sessions(self, user_id: int, session_ids: frozenset[bytes] | None) -> None:
+        links = self._users.get(user_id)
+        if links is not None:
+            for connection in list(links.connections):
+                if session_ids is None or connection.session_id in session_ids:
+                    connection.protocol.end_session(connection)
+
+    def close_all(self) -> None:
+        """Ask everybody to come back: the server goes down."""
+        for links in list(self._users.values()):
+            for connection in list(links.connections):
+                connection.close(CLOSE_SERVICE_RESTART, "the server restarts, come back")

@@ -1,0 +1,552 @@
+"""The write path: every change to a chat becomes an entry of its log.
+
+An entry's primary key is its place in the log. A writer inserts at the end that it knows plus one; if another process was faster, the
+unique key refuses, the writer reads what is new, checks again whether the change is still allowed, and tries behind it. So the log has no
+gap, nobody needs a lock or a counter, and what a member may do is decided by the log's own order.
+
+Sends of all chats are gathered into one insert (group commit): a lone send starts at once, and while a batch is under way the next one
+gathers. A change that touches other documents too is a transaction of its own, in its place among the sends of its chat. Nothing is shown to
+anyone before it is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pymongo.errors import ConnectionFailure, OperationFailure
+
+from nova_tornado.domain import events
+from nova_tornado.domain.errors import BadField, ChatUnknown, NotAMember, OutcomeUnknown, RepeatMismatch
+from nova_tornado.domain.models import SEQ_SPAN, Chat, Entry, EntryKind, User, message_id
+from nova_tornado.realtime.bus import Bus
+from nova_tornado.realtime.chats import ChatCache, fold
+from nova_tornado.realtime.clock import Clock
+from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.storage.database import DuplicateKeyError, MongoSession
+from nova_tornado.storage.messages import Conflict, UnknownOutcomeError
+from nova_tornado.storage.store import Store
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX_ENTRIES = 1_000
+RETRY_PAUSE_S = 0.1
+GIVE_UP_S = 15.0
+"""How long a batch is tried again while the database does not answer; then its senders are told that the outcome is unknown."""
+CHANGE_ATTEMPTS = 20
+"""How often a change is tried behind other processes' entries."""
+CHECKPOINT_INTERVAL_S = 1.0
+
+
+class Sent(NamedTuple):
+    """A stored message; ``is_repeat`` if it had been sent before under the same client id."""
+
+    message: Entry
+    is_repeat: bool
+
+
+@dataclass(slots=True)
+class _Send:
+    sender: User
+    text: str
+    reply_to: tuple[Entry, User] | None
+    client_id: str | None
+    done: asyncio.Future[Sent]
+    write_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry before it has its place in the log; the fields are those of ``Entry``."""
+
+    kind: EntryKind
+    sender_id: int
+    text: str = ""
+    user_id: int | None = None
+    membership_id: int | None = None
+    target: int | None = None
+    is_admin: bool = False
+
+
+Documents = Callable[[MongoSession, Sequence[Entry]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a change comes to.
+
+    Attributes:
+        drafts: its entries, in order.
+        documents: writes the other documents, in the same transaction.
+    """
+
+    drafts: Sequence[Draft]
+    documents: Documents | None = None
+
+
+Planner = Callable[[Chat], Plan]
+
+
+@dataclass(slots=True)
+class _Change:
+    planner: Planner
+    before: Sequence[events.Event]
+    done: asyncio.Future[list[Entry]]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What waits to be written to one chat, in order."""
+
+    chat: Chat
+    queue: deque[_Send | _Change] = field(default_factory=deque)
+    is_busy: bool = False
+    is_stale: bool = False
+
+
+class _Placed(NamedTuple):
+    lane: _Lane
+    send: _Send
+    entry: Entry
+
+
+class ChatLog:
+    """Writes the logs of all chats for this process.
+
+    Args:
+        store, chats, directory, bus, clock: the parts it works with.
+    """
+
+    def __init__(self, store: Store, chats: ChatCache, directory: UserDirectory, bus: Bus, clock: Clock) -> None:
+        self._store = store
+        self._messages = store.messages
+        self._chats = chats
+        self._directory = directory
+        self._bus = bus
+        self._clock = clock
+        self._lanes: dict[int, _Lane] = {}
+        self._ready: deque[_Lane] = deque()
+        self._committer: asyncio.Task[None] | None = None
+        self._changes: set[asyncio.Task[None]] = set()
+        self._readers: dict[int, set[int]] = {}
+        self._checkpointer: asyncio.Task[None] | None = None
+        self._is_closing = asyncio.Event()
+        self._next_write_id = int.from_bytes(os.urandom(4), "big") << 30
+        chats.is_pinned = lambda chat_id: chat_id in self._lanes or chat_id in self._readers
+
+    # Sends
+
+    def send(
+        self,
+        chat: Chat,
+        sender: User,
+        text: str,
+        reply_to: tuple[Entry, User] | None = None,
+        client_id: str | None = None,
+    ) -> asyncio.Future[Sent]:
+        """Put a message behind what is being written to a chat.
+
+        Args:
+            chat: as the chat cache has it.
+            sender: must be a member when the message gets its place, else ``NotAMember``.
+            reply_to: a message of the same chat, with its sender.
+            client_id: the sender's own id of this send.
+
+        Returns:
+            What becomes of it, in the order of the calls. It fails with ``NotAMember``, ``ChatUnknown``, ``RepeatMismatch`` or
+            ``OutcomeUnknown``.
+        """
+        done: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
+        self._enqueue(chat, _Send(sender, text, reply_to, client_id, done, self._take_write_id()))
+        return done
+
+    async def change(self, chat: Chat, planner: Planner, before: Sequence[events.Event] = ()) -> list[Entry]:
+        """Change a chat in one transaction.
+
+        Args:
+            chat: as the chat cache has it.
+            planner: called with the chat as it is then, maybe more than once; raises a ``NovaError`` to refuse.
+            before: what is published before the entries' own events.
+
+        Returns:
+            The entries written; their events are published.
+
+        Raises:
+            NovaError: what the planner raised; ``ChatUnknown``; ``OutcomeUnknown``.
+        """
+        done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
+        self._enqueue(chat, _Change(planner, before, done))
+        return await done
+
+    def _enqueue(self, chat: Chat, item: _Send | _Change) -> None:
+        lane = self._lanes.get(chat.id)
+        if lane is None:
+            lane = self._lanes[chat.id] = _Lane(chat)
+        lane.queue.append(item)
+        if len(lane.queue) == 1 and not lane.is_busy:
+            self._make_ready(lane)
+
+    def _make_ready(self, lane: _Lane) -> None:
+        self._ready.append(lane)
+        if self._committer is None:
+            self._committer = asyncio.create_task(self._commit_batches(), name="log committer")
+
+    def _release(self, lane: _Lane) -> None:
+        """A lane has nothing under way any more."""
+        lane.is_busy = False
+        if lane.queue:
+            self._make_ready(lane)
+        elif not lane.is_stale:
+            del self._lanes[lane.chat.id]
+
+    # Group commit
+
+    async def _commit_batches(self) -> None:
+        try:
+            while self._ready:
+                batch, lanes = self._gather()
+                try:
+                    await self._commit(batch)
+                finally:
+                    for lane in lanes:
+                        self._release(lane)
+        finally:
+            self._committer = None
+            if self._ready:  # only after a fault: what came meanwhile must not wait for the next send
+                self._committer = asyncio.create_task(self._commit_batches(), name="log committer")
+
+    def _gather(self) -> tuple[list[tuple[_Lane, _Send]], list[_Lane]]:
+        batch: list[tuple[_Lane, _Send]] = []
+        lanes: list[_Lane] = []
+        while self._ready and len(batch) < BATCH_MAX_ENTRIES:
+            lane = self._ready.popleft()
+            lane.is_busy = True
+            queue = lane.queue
+            if isinstance(queue[0], _Change):
+                task = asyncio.create_task(self._run_change(lane, queue.popleft()), name="log change")
+                self._changes.add(task)
+                task.add_done_callback(self._changes.discard)
+                continue
+            lanes.append(lane)
+            while queue and isinstance(queue[0], _Send) and len(batch) < BATCH_MAX_ENTRIES:
+                send = queue.popleft()
+                assert isinstance(send, _Send)
+                batch.append((lane, send))
+        batch.sort(key=lambda item: item[1].write_id)  # as they came, so that one sender's chats keep their order too
+        return batch, lanes
+
+    def _take_write_id(self) -> int:
+        self._next_write_id += 1
+        return self._next_write_id
+
+    async def _commit(self, batch: list[tuple[_Lane, _Send]]) -> None:
+        """Store a batch, whatever it takes; every send of it gets a final answer."""
+        todo: list[_Placed] = []
+        give_up_at = asyncio.get_running_loop().time() + GIVE_UP_S
+        try:
+            for lane in {id(lane): lane for lane, _ in batch if lane.is_stale}.values():
+                await self._catch_up(lane)
+            todo = self._place(batch)
+            while todo:
+                try:
+                    appended = await self._messages.append(
+                        [placed.entry for placed in todo], [placed.send.write_id for placed in todo]
+                    )
+                    self._stored(todo[: appended.stored])
+                    todo = todo[appended.stored :]
+                    if appended.conflict is not None:
+                        todo = await self._resolve(todo, appended.conflict)
+                except UnknownOutcomeError:
+                    # The same documents again: what was stored after all is recognised by its write id.
+                    if asyncio.get_running_loop().time() > give_up_at:
+                        raise
+                    await asyncio.sleep(RETRY_PAUSE_S)
+        except BaseException as error:
+            if not isinstance(error, UnknownOutcomeError):
+                log.exception("a batch of sends failed")
+            else:
+                log.error("the database did not answer for %d s, outcome of %d sends unknown", GIVE_UP_S, len(todo))
+            for lane, send in batch:
+                if not send.done.done():
+                    lane.is_stale = True
+                    send.done.set_exception(OutcomeUnknown())
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    def _place(self, sends: Iterable[tuple[_Lane, _Send]]) -> list[_Placed]:
+        """Give each send its place behind the known end of its chat's log; refuse those that may not be written."""
+        placed: list[_Placed] = []
+        ends: dict[int, tuple[int, int, int]] = {}
+        now_us = self._clock.now_us()
+        for lane, send in sends:
+            chat = lane.chat
+            if chat.is_deleted or send.sender.id not in chat.members:
+                if not send.done.done():
+                    send.done.set_exception(ChatUnknown() if chat.is_deleted else NotAMember())
+                continue
+            seq, count, sent_us = ends.get(chat.id) or (chat.last_seq, chat.last_count, chat.last_sent_us)
+            if seq + 1 >= SEQ_SPAN:
+                if not send.done.done():
+                    send.done.set_exception(BadField("The chat is full"))
+                continue
+            seq, count, sent_us = ends[chat.id] = seq + 1, count + 1, max(now_us, sent_us + 1)
+            entry = Entry(
+                message_id(chat.id, seq),
+                EntryKind.MESSAGE,
+                count,
+                send.sender.id,
+                sent_us,
+                send.text,
+                send.reply_to[0].id if send.reply_to else None,
+                send.client_id,
+            )
+            placed.append(_Placed(lane, send, entry))
+        return placed
+
+    def _stored(self, placed: Sequence[_Placed]) -> None:
+        published: list[events.Event] = []
+        for lane, send, entry in placed:
+            chat = lane.chat
+            fold(chat, entry)
+            readers = self._readers.get(chat.id)
+            if readers is None:
+                self._readers[chat.id] = {entry.sender_id}
+                self._checkpoint_later()
+            else:
+                readers.add(entry.sender_id)
+            published.append(events.MessageSent(chat, entry, send.sender, send.reply_to))
+            if not send.done.done():
+                send.done.set_result(Sent(entry, False))
+        if published:
+            self._bus.publish(*published)
+
+    async def _resolve(self, todo: list[_Placed], conflict: Conflict) -> list[_Placed]:
+        """Another entry stands where the first of ``todo`` was to go, or its client id was used before."""
+        lane, send, entry = todo[0]
+        if await self._messages.find_write_id(entry.id) == send.write_id:
+            self._stored(todo[:1])  # by an attempt whose answer was lost
+            return todo[1:]
+        if conflict is Conflict.CLIENT_ID:
+            assert send.client_id is not None
+            first = await self._messages.find_repeat(send.sender.id, send.client_id)
+            if first is not None:
+                if not send.done.done():
+                    if first.chat_id == lane.chat.id and (first.is_recalled or first.text == send.text):
+                        send.done.set_result(Sent(first, True))
+                    else:
+                        send.done.set_exception(RepeatMismatch())
+                todo = todo[1:]
+        else:
+            await self._catch_up(lane)
+        return self._place((placed.lane, placed.send) for placed in todo)
+
+    async def _catch_up(self, lane: _Lane) -> None:
+        """Take in what others have written to a chat, and tell of it here."""
+        entries = await self._chats.catch_up(lane.chat)
+        lane.is_stale = False
+        for entry in entries:
+            self._bus.publish(*await self._events_of(lane.chat, entry))
+
+    # Changes
+
+    async def _run_change(self, lane: _Lane, change: _Change | _Send) -> None:
+        assert isinstance(change, _Change)
+        try:
+            entries = await self._write_change(lane, change.planner)
+            await self._chats.restore_last_message(lane.chat)
+            self._bus.publish(*change.before)
+            for entry in entries:
+                self._bus.publish(*await self._events_of(lane.chat, entry))
+            if not change.done.done():
+                change.done.set_result(entries)
+        except BaseException as error:
+            if not change.done.done():
+                change.done.set_exception(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            self._release(lane)
+
+    async def _write_change(self, lane: _Lane, planner: Planner) -> list[Entry]:
+        chat = lane.chat
+        for _ in range(CHANGE_ATTEMPTS):
+            if lane.is_stale:
+                await self._catch_up(lane)
+            if chat.is_deleted:
+                raise ChatUnknown
+            plan = planner(chat)
+            entries = self._entries(chat, plan.drafts)
+            write_ids = [self._take_write_id() for _ in entries]
+
+            async def write(session: MongoSession) -> None:
+                await self._messages.append(entries, write_ids, session)  # noqa: B023 (called in this turn)
+                if plan.documents is not None:  # noqa: B023
+                    await plan.documents(session, entries)  # noqa: B023
+
+            try:
+                await self._store.database.transaction(write)
+            except DuplicateKeyError as error:
+                if "_id" not in (error.details or {}).get("keyPattern", {"_id": 1}):
+                    raise
+                lane.is_stale = True
+                # It may be our own entry: of an attempt whose answer was lost.
+                if await self._messages.find_write_id(entries[0].id) != write_ids[0]:
+                    continue
+                lane.is_stale = False
+            except (ConnectionFailure, OperationFailure) as error:
+                lane.is_stale = True
+                log.warning("the outcome of a change of chat %d is unknown: %s", chat.id, type(error).__name__)
+                raise OutcomeUnknown from error
+            for entry in entries:
+                fold(chat, entry)
+            if chat.is_deleted:
+                self._chats.forget(chat.id)
+                self._readers.pop(chat.id, None)
+            return entries
+        raise OutcomeUnknown
+
+    def _entries(self, chat: Chat, drafts: Sequence[Draft]) -> list[Entry]:
+        entries = []
+        seq, count, sent_us = chat.last_seq, chat.last_count, chat.last_sent_us
+        for draft in drafts:
+            seq, count = seq + 1, count + (draft.kind is EntryKind.MESSAGE)
+            sent_us = max(self._clock.now_us(), sent_us + 1)
+            entries.append(
+                Entry(
+                    message_id(chat.id, seq),
+                    draft.kind,
+                    count,
+                    draft.sender_id,
+                    sent_us,
+                    draft.text,
+                    user_id=draft.user_id,
+                    membership_id=draft.membership_id,
+                    target=draft.target,
+                    is_admin=draft.is_admin,
+                )
+            )
+        return entries
+
+    async def create(
+        self, chat: Chat, drafts: Sequence[Draft], documents: Documents, before: Sequence[events.Event] = ()
+    ) -> None:
+        """Make a chat, in one transaction with its first entries.
+
+        Args:
+            chat: with its members, all at the log's beginning.
+            drafts: the first entries.
+            documents: writes the other documents.
+            before: what is published before the news of the chat.
+
+        Raises:
+            DuplicateKeyError: ``documents`` met one.
+        """
+        entries = self._entries(chat, drafts)
+
+        async def write(session: MongoSession) -> None:
+            await self._store.chats.insert(chat, session)
+            await self._store.memberships.insert(chat.id, chat.members.values(), session)
+            await self._messages.append(entries, [self._take_write_id() for _ in entries], session)
+            await documents(session, entries)
+
+        await self._store.database.transaction(write)
+        for entry in entries:
+            fold(chat, entry)
+        self._chats.put(chat)
+        self._bus.publish(*before, events.ChatCreated(chat))
+        for entry in entries:
+            self._bus.publish(*await self._events_of(chat, entry))
+
+    async def _events_of(self, chat: Chat, entry: Entry) -> list[events.Event]:
+        """What an entry is told as."""
+        match entry.kind:
+            case EntryKind.MESSAGE:
+                answered = await self._messages.find(entry.reply_to) if entry.reply_to else None
+                users = await self._directory.load(
+                    (entry.sender_id, answered.sender_id) if answered else (entry.sender_id,)
+                )
+                reply_to = (answered, users[answered.sender_id]) if answered else None
+                return [events.MessageSent(chat, entry, users[entry.sender_id], reply_to)]
+            case EntryKind.RECALLED:
+                assert entry.target is not None
+                return [events.MessageRecalled(chat, entry.target)]
+            case EntryKind.MEMBER_ADDED:
+                assert entry.user_id is not None
+                return [events.MemberAdded(chat, entry.user_id)]
+            case EntryKind.MEMBER_REMOVED:
+                assert entry.user_id is not None
+                return [events.MemberRemoved(chat, entry.user_id)]
+            case EntryKind.ADMIN_CHANGED:
+                assert entry.user_id is not None
+                return [events.AdminChanged(chat, entry.user_id, entry.is_admin)]
+            case EntryKind.OWNER_CHANGED:
+                assert entry.user_id is not None
+                return [events.OwnerChanged(chat, entry.user_id)]
+            case EntryKind.CHAT_DELETED:
+                senders = {chat.last_message.sender_id} if chat.last_message else set()
+                return [events.ChatDeleted(chat, await self._directory.load(senders | set(chat.members)))]
+
+    # Read cursors that follow from sending are stored behind
+
+    def _checkpoint_later(self) -> None:
+        if self._checkpointer is None:
+            self._checkpointer = asyncio.create_task(self._checkpoint_regularly(), name="log checkpointer")
+
+    async def _checkpoint_regularly(self) -> None:
+        try:
+            while self._readers and not self._is_closing.is_set():
+                try:
+                    async with asyncio.timeout(CHECKPOINT_INTERVAL_S):
+                        await self._is_closing.wait()
+                except TimeoutError:
+                    await self._checkpoint()
+        finally:
+            self._checkpointer = None
+
+    async def _checkpoint(self) -> None:
+        """Store the read cursors of those who have sent, then how far that goes."""
+        readers, self._readers = self._readers, {}
+        chats = [chat for chat_id in readers if (chat := self._chats.peek(chat_id)) is not None]
+        cursors = [
+            (chat.id, member.user_id, member.read_seq, member.read_count)
+            for chat in chats
+            for user_id in readers[chat.id]
+            if (member := chat.members.get(user_id)) is not None
+        ]
+        # As of now: entries that are folded in while the cursors are being stored are not covered.
+        ends = [
+            Chat(
+                chat.id,
+                chat.kind,
+                chat.title,
+                chat.created_us,
+                last_seq=chat.last_seq,
+                last_count=chat.last_count,
+                last_sent_us=chat.last_sent_us,
+                last_message=chat.last_message,
+            )
+            for chat in chats
+        ]
+        try:
+            await self._store.memberships.move_cursors(cursors)
+            await self._store.chats.store_checkpoints(ends)
+        except Exception:
+            log.exception("the checkpoint failed, it is tried again")
+            for chat_id, users in readers.items():
+                self._readers.setdefault(chat_id, set()).update(users)
+
+    async def close(self) -> None:
+        """Finish what was accepted, and store the cursors."""
+        while self._committer is not None or self._changes:
+            tasks = [task for task in (self._committer, *self._changes) if task is not None]
+            await asyncio.wait(tasks)
+        self._is_closing.set()
+        if self._checkpointer is not None:
+            await self._checkpointer
+        if self._readers:
+            await self._checkpoint()

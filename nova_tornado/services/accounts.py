@@ -1,0 +1,269 @@
+"""Accounts and sign-ins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from nova_tornado.domain import rules
+from nova_tornado.domain.errors import (
+    BadField,
+    EmailTaken,
+    NameTaken,
+    NotSignedIn,
+    UserUnknown,
+    WrongCredentials,
+    WrongPassword,
+)
+from nova_tornado.domain.events import AccountDeleted, FriendshipDeleted, ProfileChanged, SessionsEnded
+from nova_tornado.domain.models import DELETED_USER_NAME, SYSTEM_USER_NAME, FriendGroup, Role, Session, User
+from nova_tornado.realtime.bus import Bus
+from nova_tornado.realtime.clock import Clock
+from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.services.avatars import identicon
+from nova_tornado.services.chats import ChatService
+from nova_tornado.services.passwords import PasswordHasher
+from nova_tornado.services.sign_in_limits import SignInLimits
+from nova_tornado.storage.database import MongoSession
+from nova_tornado.storage.sessions import SessionKind
+from nova_tornado.storage.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class AccountService:
+    """Registers, signs in, changes and deletes accounts.
+
+    Args:
+        store, directory, bus, clock: the parts it works with.
+        passwords: hashes them.
+        limits: on failed sign-ins.
+        chats: to leave them when an account is deleted.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        directory: UserDirectory,
+        bus: Bus,
+        clock: Clock,
+        passwords: PasswordHasher,
+        limits: SignInLimits,
+        chats: ChatService,
+    ) -> None:
+        self._store = store
+        self._users = store.users
+        self._sessions = store.sessions
+        self._directory = directory
+        self._bus = bus
+        self._clock = clock
+        self._passwords = passwords
+        self._limits = limits
+        self._chats = chats
+
+    async def open(self) -> None:
+        """Make the system users, and finish deletions that a crash has interrupted."""
+        await self._directory.open(
+            await self._system_user(SYSTEM_USER_NAME), await self._system_user(DELETED_USER_NAME)
+        )
+        for user in await self._users.list_leaving():
+            log.info("finishing the deletion of user %d", user.id)
+            await self._delete(user)
+
+    async def _system_user(self, name: str) -> User:
+        user = await self._users.find_by_name(name)
+        if user is None:
+            user = User(await self._store.counters.next_id("user"), name, "", is_system=True)
+            try:
+                await self._users.insert(user, None, self._clock.now_us())
+            except NameTaken:  # another process was faster
+                user = await self._users.find_by_name(name)
+                assert user is not None
+        return user
+
+    async def register(self, user_name: object, password: object) -> User:
+        """Make an account.
+
+        Raises:
+            BadField: a bad name or password.
+            NameTaken: another account has that name.
+
+        Source: contract "actions" section 2, POST /user/register (order of checks, avatar, default friend group).
+        """
+        rules.check_string(password, "password")
+        name = rules.check_user_name(user_name)
+        checked_password = rules.check_password(password)
+        if await self._users.find_by_name(name) is not None:
+            raise NameTaken
+        password_hash = await self._passwords.hash(checked_password)
+        user = User(await self._store.counters.next_id("user"), name, identicon(name))
+        group = FriendGroup(await self._store.counters.next_id("friend_group"), user.id, "", True)
+
+        async def write(session: MongoSession) -> None:
+            await self._users.insert(user, password_hash, self._clock.now_us(), session)
+            await self._store.friend_groups.insert(group, session)
+
+        await self._store.database.transaction(write)
+        self._directory.put(user)
+        return user
+
+    async def authenticate(self, user_name: object, password: object, address: str) -> User:
+        """Who has that name and that password.
+
+        Args:
+            address: from which he asks; too many failures stop it for a while, by every protocol.
+
+        Raises:
+            BadField: a name or password that no account can have.
+            WrongCredentials: unknown name or wrong password, after the same time.
+            TooManyRequests: too many failed before.
+        """
+        name = rules.check_user_name(user_name)
+        checked_password = rules.check_password(password)
+        self._limits.check(name, address)
+        found = await self._users.find_for_sign_in(name)
+        if not await self._passwords.check(checked_password, found[1] if found else None) or found is None:
+            self._limits.note_failure(name, address)
+            raise WrongCredentials
+        self._limits.note_success(name, address)
+        self._directory.put(found[0])
+        return found[0]
+
+    async def begin_session(self, user: User, kind: SessionKind) -> str:
+        """Sign a user in; returns the secret for the cookie or the token."""
+        return await self._sessions.create(user.id, kind, self._clock.now())
+
+    async def find_session(self, secret: str | None) -> tuple[Session, User] | None:
+        """Whose session has that secret, if it is live."""
+        session = await self._sessions.find(secret) if secret else None
+        if session is None:
+            return None
+        user = await self._directory.get(session.user_id)
+        return (session, user) if user.id == session.user_id else None
+
+    async def end_session(self, session: Session, is_announced: bool = True) -> None:
+        """Sign out: what is connected through the session is told and closed.
+
+        Args:
+            session: the one to end.
+            is_announced: False where a new sign-in takes its place without a word.
+        """
+        await self._sessions.delete(session.id)
+        if is_announced:
+            self._bus.publish(SessionsEnded(session.user_id, frozenset((session.id,))))
+
+    async def get_user(self, user_id: int) -> User:
+        """Any user, system users included.
+
+        Raises:
+            UserUnknown: there is none with that id.
+        """
+        user = await self._directory.get(user_id) if user_id else None
+        if user is None or user.id != user_id:
+            raise UserUnknown
+        return user
+
+    async def find_account(self, user_id: int) -> User | None:
+        """A user who is a person: not a system user."""
+        user = await self._directory.get(user_id) if user_id else None
+        return user if user is not None and user.id == user_id and not user.is_system else None
+
+    def search_by_name(self, part: str) -> AsyncIterator[User]:
+        """The accounts whose name contains ``part`` (case-sensitive, literal), by id."""
+        return self._users.search_by_name(part)
+
+    async def update(
+        self, user: User, session: Session, request: Mapping[str, Any], address: str
+    ) -> tuple[User, str | None]:
+        """Change one's own account: all that is asked or nothing.
+
+        Args:
+            user: the caller.
+            session: through which he asks; it is the one that outlives a change of password.
+            address: from which he asks; wrong old passwords count as failed sign-ins.
+            request: any of ``old_password, new_password, email, phone, user_name, avatar_url``; null counts as absent.
+
+        Returns:
+            The account as it is now, and the session's new secret after a change of password.
+
+        Raises:
+            BadField, WrongPassword, NameTaken, EmailTaken, TooManyRequests: nothing was changed.
+
+        Source: contract "actions" section 2, PATCH /user (order of checks).
+        """
+        given = {key: value for key, value in request.items() if value is not None}
+        changes: dict[str, Any] = {}
+        if given.keys() & {"new_password", "email", "phone"}:
+            old_password = given.get("old_password")
+            if not isinstance(old_password, str):
+                raise BadField("Old password is missing or not a string; the password is needed for this change")
+            self._limits.check(user.name, address)
+            if not await self._passwords.check(old_password, await self._users.find_password_hash(user.id)):
+                self._limits.note_failure(user.name, address)
+                raise WrongPassword
+        new_password = rules.check_password(given["new_password"], "new_password") if "new_password" in given else None
+        if "email" in given:
+            changes["email"] = rules.check_email(given["email"])
+            if changes["email"] and await self._users.is_email_taken(changes["email"], user.id):
+                raise EmailTaken
+        if "phone" in given:
+            changes["phone"] = rules.check_phone(given["phone"])
+        if "user_name" in given:
+            changes["name"] = rules.check_user_name(given["user_name"])
+            if await self._users.find_by_name(changes["name"]) is not None:
+                raise NameTaken
+        if "avatar_url" in given:
+            changes["avatar_url"] = rules.check_avatar_url(given["avatar_url"]) or identicon(user.name)
+        if new_password is not None:
+            changes["password_hash"] = await self._passwords.hash(new_password)
+        if changes:
+            changed = await self._users.update(user.id, changes)
+            if changed is None:
+                raise NotSignedIn
+            user = changed
+            self._directory.put(user)
+        secret = None
+        if new_password is not None:
+            secret = await self._sessions.renew(session.id, self._clock.now())
+            ended = await self._sessions.delete_others(user.id, session.id)
+            if ended:
+                self._bus.publish(SessionsEnded(user.id, frozenset(ended)))
+        self._bus.publish(ProfileChanged(user))
+        return user, secret
+
+    async def delete(self, user: User) -> None:
+        """Delete one's own account, with all that hangs on it; others' chats keep what was said.
+
+        A crash in between is made up for at the next start.
+
+        Source: contract "actions" section 2, DELETE /user (order of the packets).
+        """
+        await self._users.mark_leaving(user.id)
+        await self._sessions.delete_all(user.id)
+        await self._delete(user)
+
+    async def _delete(self, user: User) -> None:
+        friendships = await self._store.friendships.list_of(user.id)
+        friends = await self._directory.load(friendship.friend_id for friendship in friendships)
+        for friendship in friendships:
+            self._bus.publish(FriendshipDeleted(user, friends[friendship.friend_id], account_deleted=True))
+        chats = await self._chats.list_of(user.id)
+        for chat in chats:
+            if chat.is_private:
+                await self._chats.delete(chat)
+        for chat in chats:
+            if not chat.is_private and user.id in chat.members and chat.members[user.id].role is Role.OWNER:
+                await self._chats.delete(chat)
+        for chat in chats:
+            if not chat.is_private and user.id in chat.members and not chat.is_deleted:
+                await self._chats.remove_silently(chat, user.id)
+        for friendship in friendships:
+            await self._store.friendships.delete_pair(user.id, friendship.friend_id)
+        await self._store.friend_groups.delete_all(user.id)
+        await self._store.friend_invitations.delete_all(user.id)
+        self._bus.publish(SessionsEnded(user.id, None))
+        await self._sessions.delete_all(user.id)  # a sign-in may have been under way
+        await self._users.delete(user.id)
+        self._directory.forget(user.id)
+        self._bus.publish(AccountDeleted(user.id))

@@ -1,0 +1,276 @@
+"""Friendships and the invitations to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nova_tornado.domain.errors import (
+    AlreadyFriends,
+    BadField,
+    FriendUnknown,
+    InvitationUnknown,
+    NoRight,
+    NovaError,
+    UserUnknown,
+)
+from nova_tornado.domain.events import FriendshipCreated, FriendshipDeleted
+from nova_tornado.domain.models import Chat, FriendGroup, FriendInvitation, Friendship, User
+from nova_tornado.domain.rules import check_comment, check_id, check_nickname, is_integer, known_id
+from nova_tornado.realtime.bus import Bus
+from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.log import ChatLog, Plan
+from nova_tornado.services.chats import ChatService
+from nova_tornado.services.friend_groups import FriendGroupService
+from nova_tornado.storage.database import DuplicateKeyError, MongoSession
+from nova_tornado.storage.store import Store
+
+SOURCE_SEARCH = "search"
+BEFRIEND_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Friend:
+    """A friend as one user keeps him."""
+
+    user: User
+    nickname: str
+    group: FriendGroup
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedInvitation:
+    """A pending invitation with the two it concerns."""
+
+    invitation: FriendInvitation
+    sender: User
+    receiver: User
+
+
+class FriendService:
+    """Invites, befriends, keeps and removes friends.
+
+    Args:
+        store, directory, bus, log: the parts it works with.
+        chats: the private chats that come and go with friendships.
+        groups: where new friends come into.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        directory: UserDirectory,
+        bus: Bus,
+        log: ChatLog,
+        chats: ChatService,
+        groups: FriendGroupService,
+    ) -> None:
+        self._store = store
+        self._friendships = store.friendships
+        self._invitations = store.friend_invitations
+        self._directory = directory
+        self._bus = bus
+        self._log = log
+        self._chats = chats
+        self._groups = groups
+
+    # Invitations
+
+    async def invite(self, user: User, request: Mapping[str, Any]) -> Friend | None:
+        """Ask another user for friendship, or accept what he has asked.
+
+        Args:
+            user: the caller.
+            request: ``id`` (of the user asked), ``comment`` (0–500 characters), ``source`` ("search" or the id of a chat that both are in).
+
+        Returns:
+            The new friend where his own invitation was pending, else None.
+
+        Raises:
+            BadField, UserUnknown, AlreadyFriends: nothing was changed.
+
+        Source: contract "actions" section 4, POST /friend/invite (order of checks).
+        """
+        other_id = check_id(request.get("id"), "id")
+        comment = check_comment(request.get("comment"))
+        other = await self._directory.get(other_id) if other_id else None
+        if other is None or other.id != other_id or other.is_system:
+            raise UserUnknown
+        if other.id == user.id:
+            raise BadField("You cannot add yourself as a friend")
+        if await self.are_friends(user.id, other.id):
+            raise AlreadyFriends
+        if await self._invitations.find_from(other.id, user.id) is not None:
+            return await self._befriend(accepter=user, inviter=other)
+        source = await self._check_source(user, other, request.get("source"))
+        invitation = FriendInvitation(
+            await self._store.counters.next_id("friend_invitation"), user.id, other.id, comment, source
+        )
+
+        async def write(session: MongoSession) -> None:
+            await self._invitations.replace(invitation, session)
+
+        await self._store.database.transaction(write)
+        return None
+
+    async def _check_source(self, user: User, other: User, source: object) -> int | str:
+        if source == SOURCE_SEARCH:
+            return SOURCE_SEARCH
+        if source is None:
+            raise BadField("Field source is missing")
+        if not is_integer(source):
+            raise BadField("Field source must be 'search' or the id of a chat")
+        try:
+            chat = await self._chats.get_for(user.id, known_id(source))  # type: ignore[arg-type]
+        except NovaError:
+            raise BadField("Both must be in the chat that is named as source") from None
+        if other.id not in chat.members:
+            raise BadField("Both must be in the chat that is named as source")
+        return chat.id
+
+    async def list_received(self, user: User) -> list[ReceivedInvitation]:
+        """The pending invitations to a user, by id."""
+        invitations = await self._invitations.list_received(user.id)
+        senders = await self._directory.load(invitation.sender_id for invitation in invitations)
+        return [
+            ReceivedInvitation(invitation, senders[invitation.sender_id], user)
+            for invitation in invitations
+            if senders[invitation.sender_id].id == invitation.sender_id
+        ]
+
+    async def _get_invitation(self, user: User, invitation_id: int) -> FriendInvitation:
+        invitation = await self._invitations.find(invitation_id) if invitation_id else None
+        if invitation is None:
+            raise InvitationUnknown
+        if invitation.receiver_id != user.id:
+            raise NoRight("The invitation was sent to another user")
+        return invitation
+
+    async def accept(self, user: User, invitation_id: int) -> Friend:
+        """Accept an invitation to oneself.
+
+        Raises:
+            InvitationUnknown: there is none with that id.
+            NoRight: someone else was invited.
+        """
+        invitation = await self._get_invitation(user, invitation_id)
+        inviter = await self._directory.get(invitation.sender_id)
+        if inviter.id != invitation.sender_id:
+            raise InvitationUnknown
+        return await self._befriend(accepter=user, inviter=inviter)
+
+    async def reject(self, user: User, invitation_id: int) -> None:
+        """Reject an invitation to oneself; the sender is not told.
+
+        Raises:
+            InvitationUnknown, NoRight: as for ``accept``.
+        """
+        invitation = await self._get_invitation(user, invitation_id)
+        if not await self._invitations.delete(invitation.id):
+            raise InvitationUnknown
+
+    async def _befriend(self, accepter: User, inviter: User) -> Friend:
+        """Two become friends: both records, the private chat and its first message, in one transaction."""
+        groups = {user.id: await self._groups.get_default(user.id) for user in (accepter, inviter)}
+        ids = await self._store.counters.next_ids("friendship", 2)
+        records = [
+            Friendship(ids[0], accepter.id, inviter.id, "", groups[accepter.id].id),
+            Friendship(ids[1], inviter.id, accepter.id, "", groups[inviter.id].id),
+        ]
+        text = f"{accepter.name} added {inviter.name} as a friend"
+        happened = (FriendshipCreated(accepter, inviter),)
+
+        async def documents(session: MongoSession) -> None:
+            if not await self._invitations.delete_between(accepter.id, inviter.id, session):
+                raise InvitationUnknown  # it was withdrawn or answered in between
+            await self._friendships.insert(records, session)
+
+        for _ in range(BEFRIEND_ATTEMPTS):
+            try:
+                chat = await self._chats.find_private(accepter.id, inviter.id)
+                if chat is None:
+                    await self._chats.create_private(accepter.id, inviter.id, text, documents, happened)
+                else:
+                    # A chat that another protocol made without a friendship.
+                    plan = Plan([self._chats.system_draft(text)], lambda session, _: documents(session))
+                    await self._log.change(chat, lambda _: plan, happened)  # noqa: B023 (called before the next turn)
+                return Friend(inviter, "", groups[accepter.id])
+            except DuplicateKeyError as error:
+                if "pair" not in (error.details or {}).get("keyPattern", {}):
+                    raise AlreadyFriends from None
+        raise AlreadyFriends
+
+    # Friends
+
+    async def are_friends(self, one_id: int, other_id: int) -> bool:
+        """Whether two users are friends."""
+        return await self._friendships.find(one_id, other_id) is not None
+
+    async def list_of(self, user: User) -> list[Friend]:
+        """A user's friends in the order in which the friendships were made."""
+        friendships = await self._friendships.list_of(user.id)
+        users = await self._directory.load(friendship.friend_id for friendship in friendships)
+        groups = {group.id: group for group in await self._groups.list_of(user)}
+        return [
+            Friend(users[friendship.friend_id], friendship.nickname, groups[friendship.group_id])
+            for friendship in friendships
+            if friendship.group_id in groups
+        ]
+
+    async def get(self, user: User, friend_id: int) -> Friend:
+        """One friend.
+
+        Raises:
+            FriendUnknown: that user is not a friend.
+        """
+        friendship = await self._find(user, friend_id)
+        group = await self._groups.get(user, friendship.group_id)
+        return Friend(await self._directory.get(friend_id), friendship.nickname, group)
+
+    async def _find(self, user: User, friend_id: int) -> Friendship:
+        friendship = await self._friendships.find(user.id, friend_id) if friend_id else None
+        if friendship is None:
+            raise FriendUnknown
+        return friendship
+
+    async def update(self, user: User, friend_id: int, request: Mapping[str, Any]) -> Friend:
+        """Change how one keeps a friend, all or nothing.
+
+        Args:
+            request: ``nickname`` (0–100 characters) and/or ``group_id`` (one of one's own groups).
+
+        Raises:
+            FriendUnknown: that user is not a friend.
+            BadField, FriendGroupUnknown, NoRight: a bad nickname or group.
+        """
+        friendship = await self._find(user, friend_id)
+        changes: dict[str, Any] = {}
+        if "nickname" in request:
+            changes["nickname"] = check_nickname(request["nickname"])
+        if "group_id" in request:
+            group = await self._groups.get(user, check_id(request["group_id"], "group_id"))
+            changes["group"] = group.id
+        if changes:
+            await self._friendships.update(friendship.id, changes)
+        return await self.get(user, friend_id)
+
+    async def delete(self, user: User, friend_id: int) -> None:
+        """End a friendship, with the private chat; the other one is told.
+
+        Raises:
+            FriendUnknown: that user is not a friend.
+        """
+        await self._find(user, friend_id)
+        friend = await self._directory.get(friend_id)
+
+        async def documents(session: MongoSession) -> None:
+            if not await self._friendships.delete_pair(user.id, friend_id, session):
+                raise FriendUnknown
+
+        chat: Chat | None = await self._chats.find_private(user.id, friend_id)
+        if chat is not None:
+            await self._chats.delete(chat, documents)
+        else:
+            await self._store.database.transaction(documents)
+        self._bus.publish(FriendshipDeleted(user, friend))

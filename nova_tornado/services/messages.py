@@ -1,0 +1,309 @@
+"""Messages: sending, taking back, reading."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from nova_tornado.domain.errors import BadField, MessageUnknown, NoRight, NotAMember
+from nova_tornado.domain.events import ChatRead, MessageHidden
+from nova_tornado.domain.models import SEQ_SPAN, Chat, Entry, EntryKind, User, chat_of, seq_of
+from nova_tornado.realtime.bus import Bus
+from nova_tornado.realtime.chats import ChatCache
+from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.log import ChatLog, Draft, Plan, Sent
+from nova_tornado.services.chats import ChatService
+from nova_tornado.storage.database import Document, MongoSession
+from nova_tornado.storage.messages import PAGE_MESSAGES
+from nova_tornado.storage.store import Store
+
+PAGE_MAX_MESSAGES = 1_000
+"""The largest ``limit`` of a page that a client may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDetails:
+    """A message with all that is told about it.
+
+    Attributes:
+        reply_to: the message it answers, if any.
+        replies: the messages that answer it, by id.
+        readers: the members who have read it, by id.
+    """
+
+    message: Entry
+    sender: User
+    reply_to: tuple[Entry, User] | None
+    replies: Sequence[tuple[Entry, User]]
+    readers: Sequence[User]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSearch:
+    """Which messages of a chat are looked for; all conditions must hold.
+
+    Attributes:
+        begin_us, end_us: when they were sent, inclusive; None: no bound.
+        sender_ids: by whom; None: by anybody.
+    """
+
+    begin_us: int | None = None
+    end_us: int | None = None
+    sender_ids: Sequence[int] | None = None
+
+
+class MessageService:
+    """Sends, recalls, hides, marks as read and looks up messages.
+
+    Args:
+        store, cache, log, chats, directory, bus: the parts it works with.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cache: ChatCache,
+        log: ChatLog,
+        chats: ChatService,
+        directory: UserDirectory,
+        bus: Bus,
+    ) -> None:
+        self._store = store
+        self._messages = store.messages
+        self._cache = cache
+        self._log = log
+        self._chats = chats
+        self._directory = directory
+        self._bus = bus
+
+    # Sending
+
+    def send_at_once(self, user: User, chat_id: int, text: str) -> asyncio.Future[Sent] | None:
+        """Send a checked text to a chat that is in memory, without waiting for anything first.
+
+        Returns:
+            What becomes of it (see ``ChatLog.send``), or None where ``send`` is needed: the chat is not at hand or the user not in it.
+        """
+        chat = self._cache.peek(chat_id)
+        if chat is None or user.id not in chat.members:
+            return None
+        return self._log.send(chat, user, text)
+
+    async def send(
+        self, user: User, chat_id: int, text: str, reply_to: int | None = None, client_id: str | None = None
+    ) -> Sent:
+        """Send a message; all earlier ones of the chat are thereby read by the sender.
+
+        Args:
+            text: checked by ``rules.check_text``.
+            reply_to: the id of a message of the same chat.
+            client_id: the sender's own id of this send; a repeat returns the first message.
+
+        Raises:
+            ChatUnknown, NotAMember, MessageUnknown, RepeatMismatch: nothing was stored.
+            OutcomeUnknown: repeat it with the same client id.
+        """
+        chat = await self._chats.get_for(user.id, chat_id)
+        return await self._log.send(chat, user, text, await self._find_answered(chat, reply_to), client_id)
+
+    async def _find_answered(self, chat: Chat, reply_to: int | None) -> tuple[Entry, User] | None:
+        if reply_to is None:
+            return None
+        answered = await self._find(reply_to)
+        if answered.chat_id != chat.id:
+            raise BadField("The message replied to is in another chat")
+        return answered, await self._sender(answered)
+
+    async def _find(self, message_id: int) -> Entry:
+        message = await self._messages.find(message_id) if 0 < message_id < 2**53 else None
+        if message is None or message.kind is not EntryKind.MESSAGE:
+            raise MessageUnknown
+        return message
+
+    async def _sender(self, message: Entry) -> User:
+        return self._directory.deleted if message.is_recalled else await self._directory.get(message.sender_id)
+
+    # Taking back
+
+    async def recall(self, user: User, message_id: int) -> None:
+        """Take one's own message back, for everybody; its text is gone for good.
+
+        Raises:
+            MessageUnknown: no such message.
+            NoRight: it is another's, or recalled already.
+        """
+        chat = await self._find_chat(message_id)
+        message = await self._find(message_id)
+        if message.sender_id != user.id and user.id not in chat.members:
+            raise MessageUnknown
+        if message.sender_id != user.id or message.is_recalled:
+            raise NoRight("Only the sender can recall a message, and only once")
+
+        def plan(_: Chat) -> Plan:
+            async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
+                if not await self._messages.recall(message_id, session):
+                    raise NoRight("The message is recalled already")
+
+            return Plan([Draft(EntryKind.RECALLED, user.id, target=message_id)], documents)
+
+        await self._log.change(chat, plan)
+
+    async def hide(self, user: User, message_id: int) -> None:
+        """Delete a message for oneself only.
+
+        Raises:
+            MessageUnknown: no such message, or in a chat of others.
+        """
+        chat = await self._find_chat(message_id)
+        if user.id not in chat.members:
+            raise MessageUnknown
+        message = await self._find(message_id)
+        await self._messages.hide(message_id, user.id)
+        last = chat.last_message
+        if last is not None and last.id == message.id and user.id not in last.hidden_for:
+            last.hidden_for += (user.id,)
+        self._bus.publish(MessageHidden(user.id, message_id))
+
+    async def _find_chat(self, message_id: int) -> Chat:
+        chat = await self._cache.find(chat_of(message_id)) if 0 < message_id < 2**53 else None
+        if chat is None:
+            raise MessageUnknown
+        return chat
+
+    # Reading
+
+    async def mark_read(self, user: User, chat_id: int) -> None:
+        """Mark everything in a chat as read.
+
+        Raises:
+            ChatUnknown, NotAMember: not possible.
+        """
+        chat = await self._chats.get_for(user.id, chat_id)
+        seq, count = chat.last_seq, chat.last_count
+        await self._store.memberships.move_cursors([(chat.id, user.id, seq, count)])
+        member = chat.members.get(user.id)
+        if member is None:
+            raise NotAMember  # removed in between
+        if member.read_seq < seq:
+            member.read_seq, member.read_count = seq, count
+        self._bus.publish(ChatRead(chat, user.id))
+
+    async def list_page(
+        self, chat: Chat, *, after: int | None = None, before: int | None = None, limit: int
+    ) -> list[MessageDetails]:
+        """A page of a chat's history, newest first.
+
+        Args:
+            chat: one that the caller may read.
+            after, before: message ids, exclusive. With ``after`` alone the page is the oldest behind it, else the newest.
+            limit: how many at most.
+        """
+        page = await self._messages.list_page(
+            chat.id,
+            after_seq=_seq_bound(chat.id, after, 0),
+            before_seq=_seq_bound(chat.id, before, SEQ_SPAN),
+            limit=limit,
+            is_ascending=after is not None and before is None,
+        )
+        return await self.details(chat, sorted(page, key=lambda message: -message.id))
+
+    async def iterate(self, chat: Chat, search: MessageSearch | None = None) -> AsyncIterator[list[MessageDetails]]:
+        """A chat's messages, newest first, page by page, however many there are.
+
+        Args:
+            chat: one that the caller may read.
+            search: what they must match.
+        """
+        search = search or MessageSearch()
+        after_seq = 0
+        before_seq = chat.last_seq + 1
+        if search.begin_us is not None:
+            after_seq = await self._first_seq_at(chat, search.begin_us) - 1
+        if search.end_us is not None:
+            before_seq = await self._first_seq_at(chat, search.end_us + 1)
+        condition = await self._sender_condition(chat, search.sender_ids)
+        while before_seq > after_seq + 1:
+            page = await self._messages.list_page(
+                chat.id, after_seq=after_seq, before_seq=before_seq, limit=PAGE_MESSAGES, condition=condition
+            )
+            if page:
+                yield await self.details(chat, page)
+            if len(page) < PAGE_MESSAGES:
+                return
+            before_seq = page[-1].seq
+
+    async def _first_seq_at(self, chat: Chat, sent_us: int) -> int:
+        """The place of the first entry sent at or after a time; times grow along a log, so it is found by halving."""
+        low, high = 1, chat.last_seq + 1
+        while low < high:
+            middle = (low + high) // 2
+            found_us = await self._messages.find_sent_us(chat.id, middle)
+            if found_us is None or found_us >= sent_us:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    async def _sender_condition(self, chat: Chat, sender_ids: Sequence[int] | None) -> Document | None:
+        if sender_ids is None:
+            return None
+        ids = set(sender_ids)
+        condition: Document = {"sender": {"$in": sorted(ids)}, "recalled": {"$exists": False}}
+        if self._directory.deleted.id not in ids:
+            return condition
+        # What #DELETED stands for: recalled messages, and those of users without an account.
+        former = await self._store.memberships.list_former(chat.id)
+        users = await self._directory.load(former)
+        gone = [user_id for user_id in former if users[user_id].id != user_id]
+        return {"$or": [condition, {"recalled": True}, {"sender": {"$in": gone}}]}
+
+    async def details(self, chat: Chat, messages: Sequence[Entry]) -> list[MessageDetails]:
+        """All that is told about messages of a chat.
+
+        Args:
+            chat: theirs.
+            messages: in the order in which they are returned.
+        """
+        replies = await self._messages.list_replies([message.id for message in messages])
+        answered = {
+            message.id: message
+            for message in await self._messages.list_by_ids(
+                message.reply_to for message in messages if message.reply_to is not None
+            )
+        }
+        members = sorted(chat.members.values(), key=lambda member: member.user_id)
+        users = await self._directory.load(
+            {member.user_id for member in members}
+            | {message.sender_id for message in (*messages, *replies, *answered.values())}
+        )
+
+        def sender(message: Entry) -> User:
+            return self._directory.deleted if message.is_recalled else users[message.sender_id]
+
+        replies_to: dict[int, list[tuple[Entry, User]]] = {}
+        for reply in replies:
+            assert reply.reply_to is not None
+            replies_to.setdefault(reply.reply_to, []).append((reply, sender(reply)))
+        details = []
+        for message in messages:
+            target = answered.get(message.reply_to) if message.reply_to is not None else None
+            details.append(
+                MessageDetails(
+                    message,
+                    sender(message),
+                    (target, sender(target)) if target is not None else None,
+                    replies_to.get(message.id, ()),
+                    [users[member.user_id] for member in members if member.has_read(message.seq)],
+                )
+            )
+        return details
+
+
+def _seq_bound(chat_id: int, message_id: int | None, default: int) -> int:
+    """A message id as a bound within a chat; an id of another chat lies before or behind all of it."""
+    if message_id is None:
+        return default
+    if chat_of(message_id) != chat_id:
+        return 0 if chat_of(message_id) < chat_id else SEQ_SPAN
+    return seq_of(message_id)

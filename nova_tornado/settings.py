@@ -1,0 +1,337 @@
+"""What can be set, and from where: defaults < nova.toml < NOVA_* variables < flags of the command line.
+
+Each setting is declared once, in `OPTIONS`: its name there is the key in nova.toml, `NOVA_` and that name in capitals
+is the variable. Values are checked here, whatever door they came through, and what is wrong is one `SettingsError`. A
+variable that is empty is taken as not set.
+"""
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+CONFIG_FILE = "nova.toml"
+"""The settings file; read from the working folder where it lies there."""
+
+DATA_FOLDER = "nova-data"
+"""The data folder, in the working folder, unless another is set."""
+
+DATABASE = "nova"
+"""The database's name, unless the MongoDB URI names another."""
+
+SETUP_VARIABLES = frozenset({"NOVA_CONFIG", "NOVA_PYTHON", "NOVA_VENV", "NOVA_MONGOD", "NOVA_CHROMIUM"})
+"""Variables that are no settings of the server but of its set-up (bin/env.sh), of storage.embedded and of the tests."""
+
+TEST_VARIABLES = "NOVA_TEST_"
+"""What begins so belongs to the tests (bin/test, tests/), and the server ignores it."""
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; `str()` is the one line to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one server, checked.
+
+    Attributes:
+        host: the name or address to listen on.
+        port: the port to listen on; 0 means any free one.
+        data: the folder of the embedded database and of mails.
+        mongo: a MongoDB URI; None means the embedded database.
+        redis: a Redis URI; None means that this process is the only one.
+        workers: how many processes share the port.
+        base_url: what links in mails and files begin with, without a slash at its end; "" means from host and port.
+        mail_dir: the folder that mails are written to; None means `data / "mail"`.
+        smtp: where mails are sent to instead, as `smtp://` or `smtps://`; None means the folder.
+        bcrypt_rounds: the cost of a password's hash; each step doubles it.
+        rate_limits: whether too many requests are refused.
+        allow_origin: further origins that browsers may use Nova from, each `scheme://host[:port]`.
+        plugins_off: names of the plugins that are switched off.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data: Path = Path(DATA_FOLDER)
+    mongo: str | None = None
+    redis: str | None = None
+    workers: int = 1
+    base_url: str = ""
+    mail_dir: Path | None = None
+    smtp: str | None = None
+    bcrypt_rounds: int = 12
+    rate_limits: bool = True
+    allow_origin: tuple[str, ...] = ()
+    plugins_off: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How one setting is read.
+
+    Attributes:
+        name: the field of `Settings`.
+        parse: makes the value out of text, or of what TOML holds; raises ValueError with the reason as its text, which
+            completes a sentence that begins with the value.
+        flag: its flag on the command line.
+        secret: whether the value may hold a password, and so is never repeated in a message.
+    """
+
+    name: str
+    parse: Callable[[object, Path], Any]
+    flag: str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"NOVA_{self.name.upper()}"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is not text in quotes")
+    if not value.strip() or any(ord(character) < 32 for character in value):
+        raise ValueError("is empty or has control characters")
+    return value.strip()
+
+
+def _whole_number(lowest: int, highest: int) -> Callable[[object, Path], int]:
+    def parse(value: object, _folder: Path) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value.strip()):
+            value = int(value)
+        # bool is an int to Python, but `port = true` is a mistake.
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+            raise ValueError(f"is not a whole number from {lowest} to {highest}")
+        return value
+
+    return parse
+
+
+def _switch(value: object, _folder: Path) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in ("on", "true", "yes", "1"):
+        return True
+    if word in ("off", "false", "no", "0"):
+        return False
+    raise ValueError("is neither on nor off")
+
+
+def _folder(value: object, folder: Path) -> Path:
+    text = _text(value)
+    try:
+        return folder / Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("names a home folder that is not there") from None
+
+
+def _host(value: object, _folder: Path) -> str:
+    text = _text(value)
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?", text):
+            raise ValueError("is not the name or address of a host") from None
+    return text
+
+
+def _split_url(text: str, schemes: Iterable[str]) -> SplitResult:
+    # The schemes are named in the error, because a forgotten one is the commonest mistake.
+    wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in schemes or not parts.netloc:
+        raise ValueError(f"does not begin with {wanted} and a host")
+    if any(character.isspace() for character in text):
+        raise ValueError("has a blank in it")
+    return parts
+
+
+def _checked_host_and_port(parts: SplitResult) -> str:
+    """The host and port as they stand in an origin, in lower case."""
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("has a port that is not a number from 0 to 65535") from None
+    if not host:
+        raise ValueError("names no host")
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if port is None else f"{bracketed}:{port}"
+
+
+def _mongo(value: object, _folder: Path) -> str:
+    text = _text(value)
+    parts = _split_url(text, ("mongodb", "mongodb+srv"))
+    if not parts.netloc.rpartition("@")[2]:
+        raise ValueError("names no host")
+    if re.search(r'[/\\. "$*<>:|?\0]', database_of(text)) or len(database_of(text).encode()) > 63:
+        raise ValueError("names a database that MongoDB does not allow")
+    return text
+
+
+def _base_url(value: object, _folder: Path) -> str:
+    parts = _split_url(_text(value), ("http", "https"))
+    if "?" in str(value) or "#" in str(value) or "@" in parts.netloc:
+        raise ValueError("has more than a host, a port and a path")
+    return f"{parts.scheme}://{_checked_host_and_port(parts)}{parts.path.rstrip('/')}"
+
+
+def _smtp(value: object, _folder: Path) -> str:
+    text = _text(value)
+    parts = _split_url(text, ("smtp", "smtps"))
+    _checked_host_and_port(parts)
+    if parts.path.strip("/") or "?" in text or "#" in text:
+        raise ValueError("has more than a user, a password, a host and a port")
+    return text
+
+
+def _origin(text: str) -> str:
+    parts = _split_url(text, ("http", "https"))
+    origin = f"{parts.scheme}://{_checked_host_and_port(parts)}"
+    if text.lower() != origin:
+        raise ValueError("is not an origin, scheme://host[:port] without anything behind it")
+    # A browser leaves the usual port out.
+    return origin.removesuffix(":80" if parts.scheme == "http" else ":443")
+
+
+def _plugin_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", text):
+        raise ValueError("is not the name of a plugin")
+    return text
+
+
+def _list_of(parse_one: Callable[[str], str]) -> Callable[[object, Path], tuple[str, ...]]:
+    def parse(value: object, _folder: Path) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = value.replace(",", " ").split()
+        if not isinstance(value, (list, tuple)):
+            raise ValueError("is not a list")
+        found = []
+        for item in value:
+            try:
+                found.append(parse_one(_text(item)))
+            except ValueError as error:
+                # The list may be long: say which of its items is meant.
+                raise ValueError(f"{error}" if value == (item,) else f"holds {item!r}, which {error}") from None
+        return tuple(dict.fromkeys(found))
+
+    return parse
+
+
+def _only_one_process(value: object, folder: Path) -> int:
+    if _whole_number(1, 1024)(value, folder) != 1:
+        raise ValueError("is more than this release can do: several processes are not available yet, leave it at 1")
+    return 1
+
+
+def _no_redis(_value: object, _folder: Path) -> None:
+    raise ValueError("cannot be used: several processes, and Redis to join them, are not available yet")
+
+
+OPTIONS = (
+    Option("host", _host, "--host"),
+    Option("port", _whole_number(0, 65535), "--port"),
+    Option("data", _folder, "--data"),
+    Option("mongo", _mongo, "--mongo", secret=True),
+    Option("redis", _no_redis, "--redis", secret=True),
+    Option("workers", _only_one_process, "--workers"),
+    Option("base_url", _base_url, "--base-url"),
+    Option("mail_dir", _folder, "--mail-dir"),
+    Option("smtp", _smtp, "--smtp", secret=True),
+    Option("bcrypt_rounds", _whole_number(4, 31), "--bcrypt-rounds"),
+    Option("rate_limits", _switch, "--rate-limits"),
+    Option("allow_origin", _list_of(_origin), "--allow-origin"),
+    Option("plugins_off", _list_of(_plugin_name), "--plugin-off"),
+)
+"""Every setting there is, in the order of `Settings`."""
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
+    """Reads all settings.
+
+    Args:
+        flags: what the command line gave, by the names of `Settings`, and `config` for the settings file; None and ()
+            mean not given.
+        environ: the environment variables; only those that begin with `NOVA_` count.
+        folder: the working folder. Relative paths begin there; those in a settings file begin where that file lies.
+
+    Raises:
+        SettingsError: something is unknown or cannot be used.
+    """
+    _refuse_unknown_variables(environ)
+    values: dict[str, Any] = {}
+    config, config_folder, config_name = _read_config(flags.get("config"), environ.get("NOVA_CONFIG"), folder)
+    for option in OPTIONS:
+        if option.name in config:
+            values[option.name] = _parse(option, config[option.name], config_folder, f"{config_name}: {option.name}")
+        if (text := environ.get(option.variable, "").strip()) != "":
+            values[option.name] = _parse(option, text, folder, option.variable)
+        if (flag := flags.get(option.name)) not in (None, ()):
+            values[option.name] = _parse(option, flag, folder, option.flag)
+    values.setdefault("data", folder / DATA_FOLDER)
+    settings = Settings(**values)
+    if settings.smtp is not None and settings.mail_dir is not None:
+        raise SettingsError("smtp and mail_dir are both set, but mails go to one place: leave one of them out")
+    return settings
+
+
+def database_of(mongo_uri: str) -> str:
+    """The database that a MongoDB URI names in its path, `DATABASE` if it names none."""
+    hosts_and_path = mongo_uri.partition("://")[2].partition("?")[0]
+    return unquote(hosts_and_path.partition("/")[2]) or DATABASE
+
+
+def _parse(option: Option, value: object, folder: Path, origin: str) -> Any:
+    try:
+        return option.parse(value, folder)
+    except ValueError as error:
+        if isinstance(value, tuple) and len(value) == 1:
+            value = value[0]
+        shown = "the value" if option.secret else repr(value)
+        raise SettingsError(f"{origin}: {shown} {error}") from None
+
+
+def _read_config(flag: str | None, variable: str | None, folder: Path) -> tuple[dict[str, Any], Path, str]:
+    """What the settings file holds, the folder it lies in, and how to call it in messages."""
+    named = flag or variable
+    path = folder / (named or CONFIG_FILE)
+    name = named or CONFIG_FILE
+    try:
+        config = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise SettingsError(f"{name}: there is no such file") from None
+        return {}, folder, name
+    except OSError as error:
+        raise SettingsError(f"{name}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        # tomllib's errors and those of decoding are both ValueErrors, and of one line each.
+        raise SettingsError(f"{name}: is not valid TOML: {error}") from None
+    known = [field.name for field in fields(Settings)]
+    for key in config:
+        if key not in known:
+            raise SettingsError(f"{name}: unknown key {key!r}{_nearest(key, known)}")
+    return config, path.parent, name
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    known = {option.variable for option in OPTIONS} | SETUP_VARIABLES
+    for name in sorted(environ):
+        if name.startswith("NOVA_") and name not in known and not name.startswith(TEST_VARIABLES):
+            raise SettingsError(f"unknown environment variable {name}{_nearest(name, known)}")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, sorted(known), n=1)
+    return f" (did you mean {found[0]}?)" if found else ""

@@ -1,0 +1,1 @@
+"""The MongoDB documents, one file per collection, and the embedded mongod."""

@@ -1,0 +1,179 @@
+"""The connection to MongoDB: collections and indexes as data, transactions, and the border where driver errors become ours.
+
+Every operation has a time limit and every write is acknowledged by the journals of a majority.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
+from pymongo import WriteConcern
+from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+
+from nova_tornado.domain.errors import NovaError, Unavailable
+
+log = logging.getLogger(__name__)
+
+OPERATION_TIMEOUT_MS = 5_000
+"""The driver waits for ever without a limit; a stopped mongod must not hold requests longer than a person waits."""
+SERVER_SELECTION_TIMEOUT_MS = 3_000
+"""A restart of mongod takes about 2 s; what arrives meanwhile waits for it."""
+POOL_MAX_CONNECTIONS = 32
+NAMESPACE_EXISTS = 48
+
+Document: TypeAlias = dict[str, Any]
+MongoSession: TypeAlias = AsyncIOMotorClientSession
+MongoCollection: TypeAlias = AsyncIOMotorCollection[Document]
+T = TypeVar("T")
+
+__all__ = [
+    "CollectionSpec",
+    "Database",
+    "Document",
+    "DuplicateKeyError",
+    "Index",
+    "MongoCollection",
+    "MongoSession",
+    "as_nova_error",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of a collection.
+
+    Attributes:
+        keys: field and direction, in order.
+        serves: the query that needs it.
+        unique: whether two documents may not share the keys.
+        where: index only the documents that match this (a partial index).
+        expire_after_s: remove documents that many seconds after the date in the key.
+    """
+
+    keys: tuple[tuple[str, int], ...]
+    serves: str
+    unique: bool = False
+    where: Document | None = None
+    expire_after_s: int | None = None
+
+    def options(self) -> Document:
+        """The keyword arguments of ``create_index``."""
+        options: Document = {}
+        if self.unique:
+            options["unique"] = True
+        if self.where is not None:
+            options["partialFilterExpression"] = self.where
+        if self.expire_after_s is not None:
+            options["expireAfterSeconds"] = self.expire_after_s
+        return options
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSpec:
+    """A collection: its name, its indexes, and whether it is clustered on ``_id``."""
+
+    name: str
+    indexes: tuple[Index, ...] = ()
+    clustered: bool = False
+
+
+def as_nova_error(error: BaseException) -> NovaError | None:
+    """What a failure of the driver means to a caller; None if it is no failure of the driver."""
+    if isinstance(error, NovaError):
+        return error
+    if isinstance(error, PyMongoError) and (
+        error.timeout or not isinstance(error, OperationFailure) or error.has_error_label("TransientTransactionError")
+    ):
+        return Unavailable()
+    return None
+
+
+class Database:
+    """One MongoDB database.
+
+    Args:
+        uri: a MongoDB URI of a replica set (a single node is enough).
+        name: the database's name.
+
+    Create it inside the running loop.
+    """
+
+    def __init__(self, uri: str, name: str) -> None:
+        self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            uri,
+            timeoutMS=OPERATION_TIMEOUT_MS,
+            serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS,
+            maxPoolSize=POOL_MAX_CONNECTIONS,
+            retryWrites=True,
+        )
+        self.mongo: AsyncIOMotorDatabase[Document] = self.client.get_database(
+            name,
+            codec_options=CodecOptions(tz_aware=True),
+            write_concern=WriteConcern("majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
+
+    def collection(self, spec: CollectionSpec) -> MongoCollection:
+        """The collection that ``spec`` describes."""
+        return self.mongo[spec.name]
+
+    async def prepare(self, specs: tuple[CollectionSpec, ...]) -> None:
+        """Make the collections and indexes that are not there yet."""
+        existing = set(await self.mongo.list_collection_names())
+        for spec in specs:
+            if spec.name not in existing:
+                options: Document = {"clusteredIndex": {"key": {"_id": 1}, "unique": True}} if spec.clustered else {}
+                try:
+                    await self.mongo.create_collection(spec.name, **options)
+                except CollectionInvalid:
+                    pass  # another process made it in between
+                except OperationFailure as error:
+                    if error.code != NAMESPACE_EXISTS:
+                        raise
+            for index in spec.indexes:
+                await self.mongo[spec.name].create_index(list(index.keys), **index.options())
+
+    async def transaction(self, work: Callable[[MongoSession], Awaitable[T]]) -> T:
+        """Run ``work`` in a transaction: all of its writes or none.
+
+        Args:
+            work: called with the session that its operations must be given; called again on a transient conflict.
+
+        Returns:
+            What ``work`` returned.
+
+        Raises:
+            DuplicateKeyError: a unique index refused a write.
+        """
+        async with await self.client.start_session() as session:
+            return await session.with_transaction(
+                work,
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern("majority", j=True),
+                read_preference=ReadPreference.PRIMARY,
+            )
+
+    async def ping(self) -> None:
+        """Ask whether the database answers; raises the driver's error if it does not."""
+        await self.mongo.command("ping")
+
+    async def is_replica_set(self) -> bool:
+        """Whether transactions and majority writes are possible."""
+        hello = await self.client.admin.command("hello")
+        return "setName" in hello or hello.get("msg") == "isdbgrid"
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()

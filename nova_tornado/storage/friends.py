@@ -1,0 +1,189 @@
+"""The collections of friendship: ``friend_groups``, ``friendships`` (two directed records each) and ``friend_invitations``.
+
+``friend_groups {_id, owner, name, is_default}``; ``friendships {_id, user, friend, nickname, group}``;
+``friend_invitations {_id, sender, receiver, comment, source}``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova_tornado.domain.models import FriendGroup, FriendInvitation, Friendship
+from nova_tornado.storage.database import CollectionSpec, Database, Document, Index, MongoSession
+
+FRIEND_GROUPS = CollectionSpec(
+    "friend_groups",
+    (
+        Index((("owner", 1), ("_id", 1)), "a user's groups by id"),
+        Index((("owner", 1),), "one default group a user", unique=True, where={"is_default": True}),
+    ),
+)
+FRIENDSHIPS = CollectionSpec(
+    "friendships",
+    (
+        Index((("user", 1), ("friend", 1)), "are the two friends; once only", unique=True),
+        Index((("user", 1), ("_id", 1)), "a user's friends in the order in which they were made"),
+        Index((("group", 1),), "the friends in a group"),
+    ),
+)
+FRIEND_INVITATIONS = CollectionSpec(
+    "friend_invitations",
+    (
+        Index((("sender", 1), ("receiver", 1)), "one pending invitation a direction", unique=True),
+        Index((("receiver", 1), ("_id", 1)), "what a user was asked, by id"),
+    ),
+)
+
+
+def _group(document: Document) -> FriendGroup:
+    return FriendGroup(document["_id"], document["owner"], document["name"], document["is_default"])
+
+
+def _friendship(document: Document) -> Friendship:
+    return Friendship(
+        document["_id"], document["user"], document["friend"], document["nickname"], document["group"]
+    )
+
+
+def _invitation(document: Document) -> FriendInvitation:
+    return FriendInvitation(
+        document["_id"], document["sender"], document["receiver"], document["comment"], document["source"]
+    )
+
+
+class FriendGroups:
+    """The users' own folders of friends."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection(FRIEND_GROUPS)
+
+    async def insert(self, group: FriendGroup, session: MongoSession | None = None) -> None:
+        """Store a new group."""
+        await self._collection.insert_one(
+            {"_id": group.id, "owner": group.owner_id, "name": group.name, "is_default": group.is_default},
+            session=session,
+        )
+
+    async def find(self, group_id: int) -> FriendGroup | None:
+        """The group with that id."""
+        document = await self._collection.find_one({"_id": group_id})
+        return _group(document) if document else None
+
+    async def find_default(self, user_id: int) -> FriendGroup | None:
+        """The user's default group."""
+        document = await self._collection.find_one({"owner": user_id, "is_default": True})
+        return _group(document) if document else None
+
+    async def list_of(self, user_id: int) -> list[FriendGroup]:
+        """The user's groups by id; the default one was made first."""
+        return [_group(document) async for document in self._collection.find({"owner": user_id}).sort("_id", 1)]
+
+    async def rename(self, group_id: int, name: str) -> None:
+        """Give a group another name."""
+        await self._collection.update_one({"_id": group_id}, {"$set": {"name": name}})
+
+    async def delete(self, group_id: int, session: MongoSession | None = None) -> None:
+        """Remove a group."""
+        await self._collection.delete_one({"_id": group_id}, session=session)
+
+    async def delete_all(self, user_id: int) -> None:
+        """Remove all groups of a user."""
+        await self._collection.delete_many({"owner": user_id})
+
+
+class Friendships:
+    """Who is whose friend."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection(FRIENDSHIPS)
+
+    async def insert(self, friendships: list[Friendship], session: MongoSession) -> None:
+        """Store records of new friendships.
+
+        Raises:
+            DuplicateKeyError: they are friends already.
+        """
+        await self._collection.insert_many(
+            [
+                {"_id": f.id, "user": f.user_id, "friend": f.friend_id, "nickname": f.nickname, "group": f.group_id}
+                for f in friendships
+            ],
+            session=session,
+        )
+
+    async def find(self, user_id: int, friend_id: int) -> Friendship | None:
+        """How ``user_id`` keeps ``friend_id``, if they are friends."""
+        document = await self._collection.find_one({"user": user_id, "friend": friend_id})
+        return _friendship(document) if document else None
+
+    async def list_of(self, user_id: int) -> list[Friendship]:
+        """The user's friends in the order in which the friendships were made."""
+        return [_friendship(document) async for document in self._collection.find({"user": user_id}).sort("_id", 1)]
+
+    async def list_among(self, user_id: int, friend_ids: list[int]) -> set[int]:
+        """Those of ``friend_ids`` who are friends of the user."""
+        cursor = self._collection.find({"user": user_id, "friend": {"$in": friend_ids}}, {"friend": 1})
+        return {document["friend"] async for document in cursor}
+
+    async def update(self, friendship_id: int, changes: dict[str, Any]) -> None:
+        """Set ``nickname`` and/or ``group``."""
+        await self._collection.update_one({"_id": friendship_id}, {"$set": changes})
+
+    async def move_all(self, from_group: int, to_group: int, session: MongoSession) -> None:
+        """Put all friends of one group into another."""
+        await self._collection.update_many({"group": from_group}, {"$set": {"group": to_group}}, session=session)
+
+    async def delete_pair(self, user_id: int, friend_id: int, session: MongoSession | None = None) -> bool:
+        """Remove both directions; whether they were friends."""
+        result = await self._collection.delete_many(
+            {"$or": [{"user": user_id, "friend": friend_id}, {"user": friend_id, "friend": user_id}]},
+            session=session,
+        )
+        return result.deleted_count > 0
+
+
+class FriendInvitations:
+    """Pending requests for friendship."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection(FRIEND_INVITATIONS)
+
+    async def replace(self, invitation: FriendInvitation, session: MongoSession) -> None:
+        """Store an invitation in place of an earlier one of the same two, if there is one."""
+        pair = {"sender": invitation.sender_id, "receiver": invitation.receiver_id}
+        await self._collection.delete_one(pair, session=session)
+        await self._collection.insert_one(
+            {"_id": invitation.id, **pair, "comment": invitation.comment, "source": invitation.source},
+            session=session,
+        )
+
+    async def find(self, invitation_id: int) -> FriendInvitation | None:
+        """The pending invitation with that id."""
+        document = await self._collection.find_one({"_id": invitation_id})
+        return _invitation(document) if document else None
+
+    async def find_from(self, sender_id: int, receiver_id: int) -> FriendInvitation | None:
+        """The pending invitation of one user to another."""
+        document = await self._collection.find_one({"sender": sender_id, "receiver": receiver_id})
+        return _invitation(document) if document else None
+
+    async def list_received(self, user_id: int) -> list[FriendInvitation]:
+        """What the user was asked, by id."""
+        cursor = self._collection.find({"receiver": user_id}).sort("_id", 1)
+        return [_invitation(document) async for document in cursor]
+
+    async def delete(self, invitation_id: int) -> bool:
+        """Remove an invitation; whether it was there."""
+        return (await self._collection.delete_one({"_id": invitation_id})).deleted_count == 1
+
+    async def delete_between(self, one_id: int, other_id: int, session: MongoSession) -> int:
+        """Remove what the two have asked each other; how many there were."""
+        result = await self._collection.delete_many(
+            {"$or": [{"sender": one_id, "receiver": other_id}, {"sender": other_id, "receiver": one_id}]},
+            session=session,
+        )
+        return result.deleted_count
+
+    async def delete_all(self, user_id: int) -> None:
+        """Remove all invitations that the user sent or received."""
+        await self._collection.delete_many({"$or": [{"sender": user_id}, {"receiver": user_id}]})

@@ -1,0 +1,255 @@
+"""The collection ``messages``: the chats' logs, clustered on the message id, which is the sequencer.
+
+``{_id, kind, count, sender, sent_us, write_id, text?, reply_to?, client_id?, user?, membership?, target?, is_admin?, recalled?, hidden_for?}``.
+
+A clustered collection answers ranges and single ids of ``_id`` with a seek, but scans the whole collection for ``$in`` and for ``$expr``
+(seen with MongoDB 6.0): every query here bounds ``_id`` from both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
+
+from nova_tornado.domain.models import SEQ_SPAN, Entry, EntryKind, message_id
+from nova_tornado.storage.database import CollectionSpec, Database, Document, Index, MongoSession
+
+DUPLICATE_KEY = 11000
+PAGE_MESSAGES = 500
+"""How many messages are fetched at once when a long history is read."""
+SEEKS_PER_QUERY = 200
+PURGE_ENTRIES = 20_000
+"""How many entries of a deleted chat are removed at once."""
+
+MESSAGES = CollectionSpec(
+    "messages",
+    (
+        Index(
+            (("sender", 1), ("client_id", 1)),
+            "a repeated send is recognised, for ever",
+            unique=True,
+            where={"client_id": {"$exists": True}},
+        ),
+        Index((("reply_to", 1),), "what a message was answered with", where={"reply_to": {"$exists": True}}),
+    ),
+    clustered=True,
+)
+
+
+class Conflict(StrEnum):
+    """Why an entry was refused."""
+
+    SEQ = "seq"
+    CLIENT_ID = "client_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a bulk of entries: the first ``stored`` are in the log; ``conflict`` refused the next one, if any."""
+
+    stored: int
+    conflict: Conflict | None = None
+
+
+class UnknownOutcomeError(Exception):
+    """The database did not answer in time; the entries may have been stored or may be stored yet."""
+
+
+def _document(entry: Entry, write_id: int) -> Document:
+    document: Document = {
+        "_id": entry.id,
+        "kind": entry.kind.value,
+        "count": entry.count,
+        "sender": entry.sender_id,
+        "sent_us": entry.sent_us,
+        "write_id": write_id,
+    }
+    if entry.text:
+        document["text"] = entry.text
+    if entry.reply_to is not None:
+        document["reply_to"] = entry.reply_to
+    if entry.client_id is not None:
+        document["client_id"] = entry.client_id
+    if entry.kind is not EntryKind.MESSAGE:
+        if entry.user_id is not None:
+            document["user"] = entry.user_id
+        if entry.membership_id is not None:
+            document["membership"] = entry.membership_id
+        if entry.target is not None:
+            document["target"] = entry.target
+        if entry.is_admin:
+            document["is_admin"] = True
+    return document
+
+
+def _entry(document: Document) -> Entry:
+    return Entry(
+        id=document["_id"],
+        kind=EntryKind(document["kind"]),
+        count=document["count"],
+        sender_id=document["sender"],
+        sent_us=document["sent_us"],
+        text=document.get("text", ""),
+        reply_to=document.get("reply_to"),
+        client_id=document.get("client_id"),
+        user_id=document.get("user"),
+        membership_id=document.get("membership"),
+        target=document.get("target"),
+        is_admin=document.get("is_admin", False),
+        is_recalled=document.get("recalled", False),
+        hidden_for=tuple(document.get("hidden_for", ())),
+    )
+
+
+def _between(chat_id: int, after_seq: int = 0, before_seq: int = SEQ_SPAN) -> Document:
+    return {"$gt": message_id(chat_id, after_seq), "$lt": message_id(chat_id, before_seq)}
+
+
+class Messages:
+    """The logs of all chats."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection(MESSAGES)
+
+    async def append(
+        self, entries: Sequence[Entry], write_ids: Sequence[int], session: MongoSession | None = None
+    ) -> Appended:
+        """Insert entries in order; what follows a refused one is not tried.
+
+        Args:
+            entries: with their final ids.
+            write_ids: one number a entry by which its writer recognises it.
+            session: of a transaction; then a conflict raises ``DuplicateKeyError`` or a transient error.
+
+        Raises:
+            UnknownOutcomeError: no answer in time (outside a transaction only).
+        """
+        documents = [_document(entry, write_id) for entry, write_id in zip(entries, write_ids, strict=True)]
+        if session is not None:
+            for document in documents:
+                await self._collection.insert_one(document, session=session)
+            return Appended(len(documents))
+        try:
+            await self._collection.insert_many(documents)
+        except BulkWriteError as error:
+            failures = (error.details or {}).get("writeErrors", [])
+            if not failures or failures[0]["code"] != DUPLICATE_KEY:
+                raise UnknownOutcomeError from error
+            is_repeat = "client_id" in failures[0].get("keyPattern", {})
+            return Appended(failures[0]["index"], Conflict.CLIENT_ID if is_repeat else Conflict.SEQ)
+        except (ConnectionFailure, OperationFailure) as error:
+            raise UnknownOutcomeError from error
+        return Appended(len(documents))
+
+    async def find(self, message: int) -> Entry | None:
+        """The entry with that id."""
+        document = await self._collection.find_one({"_id": message})
+        return _entry(document) if document else None
+
+    async def find_write_id(self, message: int) -> int | None:
+        """By which number the writer of that entry recognises it."""
+        document = await self._collection.find_one({"_id": message}, {"write_id": 1})
+        return document["write_id"] if document else None
+
+    async def find_repeat(self, sender_id: int, client_id: str) -> Entry | None:
+        """What a user has sent under his own id."""
+        document = await self._collection.find_one({"sender": sender_id, "client_id": client_id})
+        return _entry(document) if document else None
+
+    async def find_newest(self, chat_id: int, viewer_id: int | None = None) -> Entry | None:
+        """The newest message that is neither recalled nor deleted for the viewer."""
+        condition: Document = {"_id": _between(chat_id), "kind": "message", "recalled": {"$exists": False}}
+        if viewer_id is not None:
+            condition["hidden_for"] = {"$ne": viewer_id}
+        document = await self._collection.find_one(condition, sort=[("_id", -1)])
+        return _entry(document) if document else None
+
+    async def read_log(self, chat_id: int, after_seq: int) -> AsyncIterator[Entry]:
+        """All entries after a place in the log, in order."""
+        async for document in self._collection.find({"_id": _between(chat_id, after_seq)}).sort("_id", 1):
+            yield _entry(document)
+
+    async def read_tails(self, starts: Sequence[int]) -> dict[int, list[Entry]]:
+        """The ends of many logs.
+
+        Args:
+            starts: the message id from which on (inclusive) each chat's log is read.
+
+        Returns:
+            By chat, its entries in order; chats without any are left out.
+        """
+        tails: dict[int, list[Entry]] = {}
+        ranges = [{"$gte": start, "$lt": (start // SEQ_SPAN + 1) * SEQ_SPAN} for start in starts]
+        async for entry in self._union(ranges):
+            tails.setdefault(entry.chat_id, []).append(entry)
+        for tail in tails.values():
+            tail.sort(key=lambda entry: entry.id)
+        return tails
+
+    async def _union(self, ids: Sequence[object]) -> AsyncIterator[Entry]:
+        """The entries that match one of many conditions on ``_id``, each of them one seek, in few round trips."""
+        for first in range(0, len(ids), SEEKS_PER_QUERY):
+            matches: list[Document] = [{"$match": {"_id": match}} for match in ids[first : first + SEEKS_PER_QUERY]]
+            more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": [match]}} for match in matches[1:]]
+            async for document in self._collection.aggregate([matches[0], *more]):
+                yield _entry(document)
+
+    async def list_page(
+        self,
+        chat_id: int,
+        *,
+        after_seq: int = 0,
+        before_seq: int = SEQ_SPAN,
+        limit: int,
+        is_ascending: bool = False,
+        condition: Document | None = None,
+    ) -> list[Entry]:
+        """A page of a chat's messages between two places of the log, both exclusive.
+
+        Args:
+            limit: how many at most.
+            is_ascending: the oldest ones in ascending order instead of the newest in descending order.
+            condition: what the messages must match besides.
+        """
+        query = {"_id": _between(chat_id, after_seq, before_seq), "kind": "message", **(condition or {})}
+        cursor = self._collection.find(query).sort("_id", 1 if is_ascending else -1).limit(limit)
+        return [_entry(document) async for document in cursor]
+
+    async def list_replies(self, message_ids: Iterable[int]) -> list[Entry]:
+        """The messages that answer one of those, by id."""
+        cursor = self._collection.find({"reply_to": {"$in": list(message_ids)}})
+        return sorted([_entry(document) async for document in cursor], key=lambda entry: entry.id)
+
+    async def list_by_ids(self, message_ids: Iterable[int]) -> list[Entry]:
+        """Entries by their ids, in no particular order; unknown ones are left out."""
+        return [entry async for entry in self._union(sorted(set(message_ids)))]
+
+    async def find_sent_us(self, chat_id: int, seq: int) -> int | None:
+        """When the entry at that place of the log was written."""
+        document = await self._collection.find_one({"_id": message_id(chat_id, seq)}, {"sent_us": 1})
+        return document["sent_us"] if document else None
+
+    async def recall(self, message: int, session: MongoSession) -> bool:
+        """Take a message's content away for good; whether it was there still."""
+        result = await self._collection.update_one(
+            {"_id": message, "recalled": {"$exists": False}},
+            {"$set": {"recalled": True}, "$unset": {"text": "", "reply_to": ""}},
+            session=session,
+        )
+        return result.modified_count == 1
+
+    async def hide(self, message: int, user_id: int) -> None:
+        """Note that a user has deleted a message for himself."""
+        await self._collection.update_one({"_id": message}, {"$addToSet": {"hidden_for": user_id}})
+
+    async def purge(self, chat_id: int) -> None:
+        """Remove a deleted chat's log except its last entry, which stops whoever would still append to it."""
+        last = await self._collection.find_one({"_id": _between(chat_id)}, {"_id": 1}, sort=[("_id", -1)])
+        if last is None:
+            return
+        end: int = last["_id"]
+        for start in range(chat_id * SEQ_SPAN, end, PURGE_ENTRIES):
+            await self._collection.delete_many({"_id": {"$gte": start, "$lt": min(start + PURGE_ENTRIES, end)}})

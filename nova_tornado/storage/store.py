@@ -1,0 +1,86 @@
+"""All collections behind one name, with the schema's version and the steps between versions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from nova_tornado.storage.chats import CHATS, PURGES, Chats
+from nova_tornado.storage.counters import COUNTERS, Counters
+from nova_tornado.storage.database import CollectionSpec, Database
+from nova_tornado.storage.friends import (
+    FRIEND_GROUPS,
+    FRIEND_INVITATIONS,
+    FRIENDSHIPS,
+    FriendGroups,
+    FriendInvitations,
+    Friendships,
+)
+from nova_tornado.storage.memberships import MEMBERSHIPS, Memberships
+from nova_tornado.storage.messages import MESSAGES, Messages
+from nova_tornado.storage.sessions import SESSIONS, Sessions
+from nova_tornado.storage.users import USERS, Users
+
+META = CollectionSpec("meta")
+COLLECTIONS = (
+    META,
+    COUNTERS,
+    USERS,
+    SESSIONS,
+    FRIEND_GROUPS,
+    FRIENDSHIPS,
+    FRIEND_INVITATIONS,
+    CHATS,
+    PURGES,
+    MEMBERSHIPS,
+    MESSAGES,
+)
+
+Migration = Callable[[Database], Awaitable[None]]
+MIGRATIONS: tuple[Migration, ...] = ()
+"""Step ``i`` takes the schema from version ``i + 1`` to ``i + 2``. A step may be run again after a crash in its middle."""
+SCHEMA_VERSION = len(MIGRATIONS) + 1
+
+
+class SchemaTooNewError(Exception):
+    """The database was written by a newer Nova."""
+
+
+class Store:
+    """The collections, one facade a noun."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.counters = Counters(database)
+        self.users = Users(database)
+        self.sessions = Sessions(database)
+        self.friend_groups = FriendGroups(database)
+        self.friendships = Friendships(database)
+        self.friend_invitations = FriendInvitations(database)
+        self.chats = Chats(database)
+        self.memberships = Memberships(database)
+        self.messages = Messages(database)
+
+    async def prepare(
+        self, more: tuple[CollectionSpec, ...] = (), migrations: tuple[Migration, ...] = MIGRATIONS
+    ) -> None:
+        """Bring the schema up to date and make what is missing.
+
+        Args:
+            more: the plugins' collections.
+            migrations: the steps between versions.
+
+        Raises:
+            SchemaTooNewError: the database was written by a newer Nova.
+        """
+        meta = self.database.collection(META)
+        newest = len(migrations) + 1
+        document = await meta.find_one({"_id": "schema"})
+        version: int = document["version"] if document else newest
+        if version > newest:
+            raise SchemaTooNewError(f"the database has schema version {version}, this Nova knows {newest}")
+        for step in range(version, newest):
+            await migrations[step - 1](self.database)
+            await meta.update_one({"_id": "schema"}, {"$set": {"version": step + 1}})
+        await self.database.prepare(COLLECTIONS + more)
+        if document is None:
+            await meta.update_one({"_id": "schema"}, {"$setOnInsert": {"version": newest}}, upsert=True)

@@ -1,0 +1,155 @@
+"""The collection ``users``: accounts and the two system users.
+
+``{_id, name, password_hash, avatar_url, email, email_key?, phone, created_us, is_system?, is_leaving?}``; ``is_leaving`` marks an
+account whose deletion is under way (it cannot sign in any more).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from nova_tornado.domain.errors import EmailTaken, NameTaken
+from nova_tornado.domain.models import User
+from nova_tornado.domain.rules import email_key
+from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
+
+USERS = CollectionSpec(
+    "users",
+    (
+        Index((("name", 1),), "sign-in by name; names are unique", unique=True),
+        Index(
+            (("email_key", 1),),
+            "addresses are unique without regard to case",
+            unique=True,
+            where={"email_key": {"$exists": True}},
+        ),
+        Index((("is_leaving", 1),), "deletions to be finished", where={"is_leaving": True}),
+    ),
+)
+
+_PUBLIC = {"password_hash": 0}
+
+
+def _user(document: Document) -> User:
+    return User(
+        id=document["_id"],
+        name=document["name"],
+        avatar_url=document["avatar_url"],
+        email=document.get("email", ""),
+        phone=document.get("phone", ""),
+        is_system=document.get("is_system", False),
+    )
+
+
+def _taken(error: DuplicateKeyError) -> NameTaken | EmailTaken:
+    return EmailTaken() if "email_key" in (error.details or {}).get("keyPattern", {}) else NameTaken()
+
+
+class Users:
+    """The accounts."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection(USERS)
+
+    async def insert(
+        self, user: User, password_hash: bytes | None, created_us: int, session: MongoSession | None = None
+    ) -> None:
+        """Store a new account.
+
+        Raises:
+            NameTaken, EmailTaken: another account has that name or address.
+        """
+        document: Document = {
+            "_id": user.id,
+            "name": user.name,
+            "avatar_url": user.avatar_url,
+            "email": user.email,
+            "phone": user.phone,
+            "created_us": created_us,
+        }
+        if user.email:
+            document["email_key"] = email_key(user.email)
+        if user.is_system:
+            document["is_system"] = True
+        if password_hash is not None:
+            document["password_hash"] = password_hash
+        try:
+            await self._collection.insert_one(document, session=session)
+        except DuplicateKeyError as error:
+            raise _taken(error) from None
+
+    async def update(self, user_id: int, changes: dict[str, Any]) -> User | None:
+        """Set fields of an account (``name``, ``email``, ``phone``, ``avatar_url``, ``password_hash``), all or none.
+
+        Returns:
+            The account as it is now, or None if there is none.
+
+        Raises:
+            NameTaken, EmailTaken: another account has that name or address.
+        """
+        update: Document = {"$set": dict(changes)}
+        if "email" in changes:
+            if changes["email"]:
+                update["$set"]["email_key"] = email_key(changes["email"])
+            else:
+                update["$unset"] = {"email_key": ""}
+        try:
+            document = await self._collection.find_one_and_update(
+                {"_id": user_id}, update, projection=_PUBLIC, return_document=True
+            )
+        except DuplicateKeyError as error:
+            raise _taken(error) from None
+        return _user(document) if document else None
+
+    async def find(self, user_id: int) -> User | None:
+        """The account with that id, system users included."""
+        document = await self._collection.find_one({"_id": user_id}, _PUBLIC)
+        return _user(document) if document else None
+
+    async def find_many(self, user_ids: Iterable[int]) -> list[User]:
+        """The accounts with those ids, in no particular order; unknown ids are left out."""
+        cursor = self._collection.find({"_id": {"$in": list(user_ids)}}, _PUBLIC)
+        return [_user(document) async for document in cursor]
+
+    async def find_by_name(self, name: str) -> User | None:
+        """The account with exactly that name."""
+        document = await self._collection.find_one({"name": name}, _PUBLIC)
+        return _user(document) if document else None
+
+    async def is_email_taken(self, email: str, user_id: int) -> bool:
+        """Whether an account other than ``user_id`` has that address."""
+        return await self._collection.find_one({"email_key": email_key(email), "_id": {"$ne": user_id}}) is not None
+
+    async def find_for_sign_in(self, name: str) -> tuple[User, bytes] | None:
+        """The account with that name and the hash of its password, if it may sign in."""
+        document = await self._collection.find_one({"name": name, "is_leaving": {"$exists": False}})
+        if document is None or "password_hash" not in document:
+            return None
+        return _user(document), document["password_hash"]
+
+    async def find_password_hash(self, user_id: int) -> bytes | None:
+        """The hash of an account's password."""
+        document = await self._collection.find_one({"_id": user_id}, {"password_hash": 1})
+        return document.get("password_hash") if document else None
+
+    async def search_by_name(self, part: str) -> AsyncIterator[User]:
+        """All accounts whose name contains ``part`` (case-sensitive, literal), system users left out, by id."""
+        condition: Document = {"is_system": {"$exists": False}, "is_leaving": {"$exists": False}}
+        if part:
+            condition["name"] = {"$regex": re.escape(part)}
+        async for document in self._collection.find(condition, _PUBLIC).sort("_id", 1):
+            yield _user(document)
+
+    async def mark_leaving(self, user_id: int) -> None:
+        """Note that the account's deletion is under way."""
+        await self._collection.update_one({"_id": user_id}, {"$set": {"is_leaving": True}})
+
+    async def list_leaving(self) -> list[User]:
+        """The accounts whose deletion is under way."""
+        return [_user(document) async for document in self._collection.find({"is_leaving": True}, _PUBLIC)]
+
+    async def delete(self, user_id: int) -> None:
+        """Remove the account; its name is free again."""
+        await self._collection.delete_one({"_id": user_id})

@@ -1,0 +1,1 @@
+"""What the protocols share of HTTP and WebSocket: base handlers, sign-in, limits, health."""

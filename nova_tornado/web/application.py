@@ -1,0 +1,61 @@
+"""Tornado's application with what differs for us: bodies are JSON, and every answer has our shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.web import Application, RequestHandler, stream_request_body
+
+from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler
+
+
+class NovaApplication(Application):
+    """Routes requests.
+
+    Args:
+        handlers: Tornado URL specs.
+        not_found: answers every path that none of them knows.
+        services: handed to every handler of ours.
+        settings: of Tornado.
+    """
+
+    def __init__(self, handlers: list[Any], not_found: type[BaseHandler], services: Any, **settings: Any) -> None:
+        super().__init__(
+            handlers,
+            default_handler_class=not_found,
+            default_handler_args={"services": services},
+            services=services,
+            log_function=lambda handler: None,
+            **settings,
+        )
+        self._services = services
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
+        """The handler of a request."""
+        # Tornado would parse form bodies before any handler runs, and answer broken ones itself, in HTML.
+        request._parse_body = lambda: None  # type: ignore[method-assign]
+        length = request.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > BODY_MAX_BYTES:
+            return self.get_handler_delegate(request, BodyTooLarge, {"services": self._services})
+        return super().find_handler(request, **kwargs)
+
+
+@stream_request_body
+class BodyTooLarge(RequestHandler):
+    """Answers a request whose body is beyond the limit before reading it, and closes the connection."""
+
+    def initialize(self, services: Any) -> None:
+        """Nothing is needed (called by Tornado)."""
+
+    def prepare(self) -> None:
+        """Answer at once (called by Tornado)."""
+        self.clear_header("Server")
+        self.set_status(413)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Connection", "close")
+        self.request.connection.set_max_body_size(2**62)  # type: ignore[union-attr]  # it is not going to be read
+        self.finish(b'{"ok":false,"error":"Request body is too large"}')
+
+    def data_received(self, chunk: bytes) -> None:
+        """Drop what is still coming."""

@@ -1,0 +1,35 @@
+"""The parts that handlers work with, under one name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_tornado.realtime.bus import Bus
+from nova_tornado.realtime.clock import Clock
+from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.hub import Hub
+from nova_tornado.services.accounts import AccountService
+from nova_tornado.services.chats import ChatService
+from nova_tornado.services.friend_groups import FriendGroupService
+from nova_tornado.services.friends import FriendService
+from nova_tornado.services.messages import MessageService
+from nova_tornado.web.limits import RequestLimits
+from nova_tornado.web.origin import OriginPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a handler may use."""
+
+    accounts: AccountService
+    friend_groups: FriendGroupService
+    friends: FriendService
+    chats: ChatService
+    messages: MessageService
+    directory: UserDirectory
+    hub: Hub
+    bus: Bus
+    clock: Clock
+    request_limits: RequestLimits
+    origins: OriginPolicy
+    is_https: bool

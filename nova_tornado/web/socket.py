@@ -1,0 +1,130 @@
+"""The base of all WebSocket handlers: handshake, sign-in, the way into and out of the hub."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
+
+from nova_tornado.domain.errors import Malformed, NovaError, OriginRefused, TooManyRequests
+from nova_tornado.realtime.connection import Connection
+from nova_tornado.realtime.frames import is_valid_close_code
+from nova_tornado.realtime.hub import UserLinks, WireProtocol
+from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler, log_fault
+
+log = logging.getLogger(__name__)
+
+FRAME_MAX_BYTES = BODY_MAX_BYTES
+CLOSE_PROTOCOL_ERROR = 1002
+PING_INTERVAL_S = 30
+PING_TIMEOUT_S = 30
+
+
+class CheckedProtocol(WebSocketProtocol13):
+    """Tornado's framing, which would echo a close code that no peer may send (RFC 6455, section 7.4)."""
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close; an illegal code of the peer is answered with 1002."""
+        if self.client_terminated and code is not None and not is_valid_close_code(code):
+            code, reason = CLOSE_PROTOCOL_ERROR, None
+        super().close(code, reason)
+
+
+class BaseSocket(BaseHandler, WebSocketHandler):
+    """A WebSocket that is authenticated at its handshake.
+
+    A protocol's socket sets ``protocol`` and answers frames in ``receive``.
+
+    Attributes:
+        connection: the way out, None before the sign-in.
+    """
+
+    protocol: WireProtocol
+    connection: Connection | None = None
+    _links: UserLinks | None = None
+    _is_counted = False
+
+    async def prepare(self) -> None:
+        """Check what comes before the handshake (called by Tornado)."""
+        if self.request.method not in self.allowed_methods():
+            raise HTTPError(405)
+        if self.request.method == "OPTIONS":
+            return
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Malformed("This is a WebSocket endpoint")
+        if not self._is_origin_allowed():
+            raise OriginRefused
+        limits = self.services.request_limits
+        if not limits.take_request(self.remote_address) or not limits.take_connection(self.remote_address):
+            raise TooManyRequests
+        self._is_counted = True
+
+    def check_origin(self, origin: str) -> bool:
+        """Checked already (called by Tornado)."""
+        return True
+
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        """The framing (called by Tornado)."""
+        protocol = super().get_websocket_protocol()
+        return CheckedProtocol(self, False, protocol.params) if isinstance(protocol, WebSocketProtocol13) else protocol
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Shake hands. Who is signed in misses nothing from the handshake on."""
+        found = await self.find_session()
+        try:
+            if found is not None:
+                self.session, self.user = found
+                self._links = await self.services.hub.link(self.user.id)
+            await super().get(*args, **kwargs)
+        finally:
+            if self.connection is None:
+                self._release()
+
+    def open(self, *_args: str, **_kwargs: str) -> None:
+        """The handshake is done (called by Tornado)."""
+        self.set_nodelay(True)
+        if self._links is None:
+            self.refuse()
+            return
+        assert self.ws_connection is not None
+        stream = self.ws_connection.stream  # type: ignore[attr-defined]
+        self.connection = Connection(
+            self.services.hub, self.protocol, self.user.id, self.session.id, stream, closer=self
+        )
+        self.services.hub.add(self._links, self.connection)
+
+    def refuse(self) -> None:
+        """Tell a socket without a valid sign-in so, and close it."""
+        raise NotImplementedError
+
+    def on_close(self) -> None:
+        """The socket is gone (called by Tornado)."""
+        if self.connection is not None and self._links is not None:
+            self.services.hub.remove(self._links, self.connection)
+            self._release()
+
+    def _release(self) -> None:
+        links, self._links = self._links, None
+        if links is not None:
+            self.services.hub.unlink(links)
+        if self._is_counted:
+            self._is_counted = False
+            self.services.request_limits.give_connection(self.remote_address)
+
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """A frame came (called by Tornado, which waits for what is returned before it reads the next one)."""
+        if self.connection is None or self.connection.is_closing:
+            return None
+        return self.receive(message)
+
+    def receive(self, message: str | bytes) -> Awaitable[None] | None:
+        """Answer a frame: at once, or by what is returned. Must not raise."""
+        raise NotImplementedError
+
+    @staticmethod
+    def as_refusal(error: BaseException) -> NovaError:
+        """What an exception is answered as; our own faults are logged."""
+        return log_fault(error)

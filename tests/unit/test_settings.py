@@ -1,0 +1,208 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from nova_tornado.settings import OPTIONS, Settings, SettingsError, database_of, load
+
+
+def refusal(flags=None, environ=None, folder=Path("/somewhere")):
+    with pytest.raises(SettingsError) as caught:
+        load(flags or {}, environ or {}, folder)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_nothing_given_means_the_defaults(tmp_path):
+    assert load({}, {}, tmp_path) == dataclasses.replace(Settings(), data=tmp_path / "nova-data")
+
+
+def test_every_setting_is_an_option():
+    assert [option.name for option in OPTIONS] == [field.name for field in dataclasses.fields(Settings)]
+
+
+def test_flags_win_over_variables_and_variables_over_the_file(tmp_path):
+    (tmp_path / "nova.toml").write_text('host = "a"\nport = 1\nbcrypt_rounds = 5\n')
+    settings = load({"host": "c"}, {"NOVA_HOST": "b", "NOVA_PORT": "2"}, tmp_path)
+    assert (settings.host, settings.port, settings.bcrypt_rounds) == ("c", 2, 5)
+
+
+def test_all_settings_can_stand_in_the_file(tmp_path):
+    (tmp_path / "nova.toml").write_text(
+        'host = "::1"\nport = 0\ndata = "d"\nmongo = "mongodb://a,b:2/x?w=1"\nworkers = 1\n'
+        'base_url = "https://Chat.Example/nova/"\nmail_dir = "m"\nbcrypt_rounds = 4\nrate_limits = false\n'
+        'allow_origin = ["https://a.example", "http://b.example:8080"]\nplugins_off = ["nova_message_filters"]\n'
+    )
+    assert load({}, {}, tmp_path) == Settings(
+        host="::1",
+        port=0,
+        data=tmp_path / "d",
+        mongo="mongodb://a,b:2/x?w=1",
+        base_url="https://chat.example/nova",
+        mail_dir=tmp_path / "m",
+        bcrypt_rounds=4,
+        rate_limits=False,
+        allow_origin=("https://a.example", "http://b.example:8080"),
+        plugins_off=("nova_message_filters",),
+    )
+
+
+def test_all_settings_can_be_variables(tmp_path):
+    environ = {
+        "NOVA_HOST": "localhost",
+        "NOVA_PORT": "8001",
+        "NOVA_DATA": "/srv/nova",
+        "NOVA_WORKERS": "1",
+        "NOVA_BASE_URL": "http://localhost:1/",
+        "NOVA_SMTP": "smtps://me:secret@mail.example:465",
+        "NOVA_RATE_LIMITS": "off",
+        "NOVA_ALLOW_ORIGIN": "https://a.example, https://b.example",
+        "NOVA_PLUGINS_OFF": "one,two",
+    }
+    assert load({}, environ, tmp_path) == Settings(
+        host="localhost",
+        port=8001,
+        data=Path("/srv/nova"),
+        base_url="http://localhost:1",
+        smtp="smtps://me:secret@mail.example:465",
+        rate_limits=False,
+        allow_origin=("https://a.example", "https://b.example"),
+        plugins_off=("one", "two"),
+    )
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path):
+    assert load({}, {"NOVA_REDIS": "", "NOVA_PORT": " "}, tmp_path).port == 8000
+
+
+def test_an_empty_repeated_flag_does_not_hide_the_variable(tmp_path):
+    assert load({"plugins_off": ()}, {"NOVA_PLUGINS_OFF": "one"}, tmp_path).plugins_off == ("one",)
+
+
+def test_paths_begin_where_they_are_named(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "my.toml").write_text('data = "d"\n')
+    settings = load({"config": "etc/my.toml", "mail_dir": "m"}, {}, tmp_path)
+    assert settings.data == tmp_path / "etc" / "d"
+    assert settings.mail_dir == tmp_path / "m"
+
+
+def test_the_settings_file_may_be_named_by_a_variable(tmp_path):
+    (tmp_path / "my.toml").write_text("port = 9\n")
+    assert load({}, {"NOVA_CONFIG": "my.toml"}, tmp_path).port == 9
+
+
+def test_a_named_settings_file_must_exist():
+    assert refusal({"config": "my.toml"}) == "my.toml: there is no such file"
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_one(tmp_path):
+    (tmp_path / "nova.toml").write_text("prot = 1\n")
+    assert refusal(folder=tmp_path) == "nova.toml: unknown key 'prot' (did you mean port?)"
+
+
+def test_an_unknown_section_is_refused(tmp_path):
+    (tmp_path / "nova.toml").write_text("[server]\nport = 1\n")
+    assert "unknown key 'server'" in refusal(folder=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"port = ", b"port = 1\nport = 2", b"\xff\xfe"])
+def test_a_broken_file_is_one_clear_line(tmp_path, content):
+    (tmp_path / "nova.toml").write_bytes(content)
+    assert refusal(folder=tmp_path).startswith("nova.toml: is not valid TOML: ")
+
+
+def test_a_folder_is_no_settings_file(tmp_path):
+    (tmp_path / "nova.toml").mkdir()
+    assert "cannot be read" in refusal(folder=tmp_path)
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_one():
+    assert refusal({}, {"NOVA_PROT": "1"}) == "unknown environment variable NOVA_PROT (did you mean NOVA_PORT?)"
+
+
+def test_variables_of_the_set_up_and_of_the_tests_are_left_alone(tmp_path):
+    environ = dict.fromkeys(("NOVA_PYTHON", "NOVA_VENV", "NOVA_MONGOD", "NOVA_CHROMIUM", "NOVA_TEST_BROWSER"), "x")
+    assert load({}, environ | {"NOVAK": "x"}, tmp_path).port == 8000
+
+
+def test_a_message_names_where_the_value_stands(tmp_path):
+    (tmp_path / "nova.toml").write_text("port = 99999\n")
+    reason = "is not a whole number from 0 to 65535"
+    assert refusal(folder=tmp_path) == f"nova.toml: port: 99999 {reason}"
+    assert refusal({}, {"NOVA_PORT": "x"}) == f"NOVA_PORT: 'x' {reason}"
+    assert refusal({"port": "-1"}) == f"--port: '-1' {reason}"
+
+
+BAD = [
+    *[("port", value) for value in ("", "x", "-1", "65536", "1.5", "1_0", True, 1.5, [], "9" * 5000)],
+    *[("bcrypt_rounds", value) for value in ("3", "32", 3, [])],
+    *[("workers", value) for value in ("0", "2", "x", 2, False)],
+    *[("host", value) for value in ("a b", "http://x", "a/b", "x:1", 1, "a\nb")],
+    *[("mongo", value) for value in ("x", "http://x", "mongodb://", "mongodb:///x", "mongodb://h/a.b", "mongodb://[x")],
+    *[("redis", value) for value in ("redis://localhost", "x")],
+    *[
+        ("base_url", value)
+        for value in ("x", "ftp://x", "http://", "http://x?a", "http://x/#a", "http://a@b", "http://x:y")
+    ],
+    *[("smtp", value) for value in ("x", "http://x", "smtp://", "smtp://x/y", "smtp://x?y", "smtp://x:99999")],
+    *[("rate_limits", value) for value in ("maybe", "2", 1, [])],
+    *[
+        ("allow_origin", value)
+        for value in ("x", "null", "*", "http://x/", "http://x/y", "https://u@x", "ws://x", 1, [1])
+    ],
+    *[("plugins_off", value) for value in ("a/b", [1], 1, {"a": 1})],
+    *[("data", value) for value in ("", 1, "a\0b")],
+    *[("mail_dir", value) for value in ("~nobody-of-that-name/x", 1)],
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_is_refused(name, value):
+    assert refusal({name: value}).startswith(f"--{name.replace('_', '-').replace('plugins', 'plugin')}: ")
+
+
+@pytest.mark.parametrize("name", ["mongo", "smtp", "redis"])
+def test_a_value_that_may_hold_a_password_is_not_repeated(name):
+    assert "secret" not in refusal({name: "htp://me:secret@host"})
+
+
+def test_mails_go_to_one_place():
+    assert "leave one of them out" in refusal({"smtp": "smtp://localhost", "mail_dir": "m"})
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://a.example:443", "https://a.example"),
+        ("http://a.example:80", "http://a.example"),
+        ("http://[::1]:81",) * 2,
+    ],
+)
+def test_an_origin_is_kept_as_browsers_send_it(tmp_path, given, kept):
+    assert load({"allow_origin": (given,)}, {}, tmp_path).allow_origin == (kept,)
+
+
+def test_a_list_names_its_bad_item():
+    text = refusal({"allow_origin": ("http://a.example", "b")})
+    assert "'b', which does not begin with http:// or https:// and a host" in text
+
+
+def test_a_host_may_stand_in_brackets(tmp_path):
+    assert load({"host": "[::1]"}, {}, tmp_path).host == "::1"
+
+
+@pytest.mark.parametrize(
+    ("uri", "database"),
+    [
+        ("mongodb://localhost", "nova"),
+        ("mongodb://localhost/", "nova"),
+        ("mongodb://a,b:27018/chat?replicaSet=x", "chat"),
+        ("mongodb://u:p%2F@%2Ftmp%2Fmongodb-27017.sock/my%20db", "my db"),
+        ("mongodb://localhost/?directConnection=true", "nova"),
+        ("mongodb+srv://cluster.example/x", "x"),
+    ],
+)
+def test_the_database_is_the_one_that_the_uri_names(uri, database):
+    assert database_of(uri) == database
