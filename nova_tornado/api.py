@@ -40,6 +40,7 @@ __all__ = [
     "NovaError",
     "Request",
     "Route",
+    "Services",
     "Subscriber",
     "UserId",
     "errors",

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import Any
 
-from pymongo.errors import ConfigurationError, PyMongoError
 from tornado.httpserver import HTTPServer
 
 from nova_tornado.api import Nova
+from nova_tornado.domain.errors import NovaError
 from nova_tornado.native import chat_handlers, friend_handlers, socket, user_handlers
 from nova_tornado.native.base import NotFoundHandler
 from nova_tornado.plugin.dispatch import Dispatcher
@@ -28,7 +28,7 @@ from nova_tornado.services.messages import MessageService
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.sign_in_limits import SignInLimits
 from nova_tornado.settings import Settings
-from nova_tornado.storage.database import Database
+from nova_tornado.storage.database import Database, DatabaseUnusableError, as_nova_error
 from nova_tornado.storage.store import COLLECTIONS, SchemaTooNewError, Store
 from nova_tornado.web.application import NovaApplication
 from nova_tornado.web.base import BODY_MAX_BYTES
@@ -85,15 +85,11 @@ class NovaApp:
         self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock)
         groups = FriendGroupService(self.store)
         self.services = Services(
-            accounts=AccountService(
-                self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats
-            ),
+            accounts=AccountService(self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats),
             friend_groups=groups,
             friends=FriendService(self.store, self.directory, self.bus, self.log, self._chats, groups),
             chats=self._chats,
-            messages=MessageService(
-                self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus
-            ),
+            messages=MessageService(self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus),
             directory=self.directory,
             hub=self.hub,
             bus=self.bus,
@@ -192,19 +188,16 @@ async def open_nova(
     """
     try:
         app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off))
-    except (PluginError, ConfigurationError) as error:
+    except (PluginError, DatabaseUnusableError) as error:
         raise StartError(str(error)) from error
     try:
-        if not await app.store.database.is_replica_set():
-            raise StartError("the MongoDB server is no replica set (a single node is enough: start it with --replSet)")
+        await app.store.database.check()
         await app.open()
-    except (PluginError, SchemaTooNewError) as error:
+    except Exception as error:
         await app.close()
-        raise StartError(str(error)) from error
-    except PyMongoError as error:
-        await app.close()
-        raise StartError(f"the database cannot be used: {' '.join(str(error).split())[:300]}") from error
-    except StartError:
-        await app.close()
+        if isinstance(error, PluginError | SchemaTooNewError | DatabaseUnusableError | NovaError):
+            raise StartError(str(error)) from error
+        if (refusal := as_nova_error(error)) is not None:
+            raise StartError(f"the database cannot be used: {refusal.message}") from error
         raise
     return app

@@ -114,7 +114,9 @@ class _StopRequest:
             return
         if self._loop is None:
             raise KeyboardInterrupt
-        self._loop.call_soon_threadsafe(self.asked.set)
+        # The loop is closed where the server is ending by itself: then there is nothing left to ask for.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.asked.set)
 
     def set_time_limits(self) -> None:
         """Makes sure that the process ends in time, also if a thread hangs in a call that does not return."""

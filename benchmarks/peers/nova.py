@@ -129,6 +129,10 @@ class Nova(Peer):
         head = b'{"action":"send_message","data":{"chat_id":%d,"content":"' % chat_id
         return masked_frame(head + body + b'"}}')
 
+    def mark_read(self, chat_id: int) -> bytes:
+        """The packet that marks a chat as read."""
+        return masked_frame(b'{"action":"messages_read","data":{"chat_id":%d}}' % chat_id)
+
     def group_message(self, body: bytes) -> bytes:
         """A message to the group."""
         return self.message(self._group, body)

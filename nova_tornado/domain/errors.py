@@ -36,7 +36,7 @@ class ErrorCode(StrEnum):
     NOTHING_TO_CHANGE = "nothing_to_change"
     NOT_SIGNED_IN = "not_signed_in"
     WRONG_CREDENTIALS = "wrong_credentials"
-    WRONG_PASSWORD = "wrong_password"  # noqa: S105 (the name of an error, not a secret)
+    WRONG_PASSWORD = "wrong_password"
     ORIGIN_REFUSED = "origin_refused"
     USER_UNKNOWN = "user_unknown"
     FRIEND_GROUP_UNKNOWN = "friend_group_unknown"

@@ -1,7 +1,7 @@
 """What has happened. Events are published after the change is stored; each protocol renders them in its own shape.
 
-Those of a chat are published in the order of its log. An event carries the models it speaks of, so that rendering it needs
-no look-up.
+Those of a chat are published in the order of its log. An event carries the models it speaks of, so that rendering it
+needs no look-up.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class AccountDeleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Notice(Event):
-    """A plugin's own news for some users; the native protocol shows it as a notification packet ``action`` with ``data``."""
+    """A plugin's own news for some users; the native protocol shows it as a notification ``action`` with ``data``."""
 
     user_ids: tuple[int, ...]
     action: str

@@ -1,7 +1,8 @@
 """Rules on single values: what a user name, a password, a text … may be.
 
-Each ``check_`` function takes whatever a client sent, returns it typed, or raises ``BadField``. The same rules hold in every
-protocol. Source: actions document, register and PATCH /user; contract "actions" section 2; contract "protocols" section 0.3, 0.6, 0.7.
+Each ``check_`` function takes whatever a client sent, returns it typed, or raises ``BadField``. The same rules hold
+in every protocol. Source: actions document, register and PATCH /user; contract "actions" section 2; contract
+"protocols" section 0.3, 0.6, 0.7.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def check_password(value: object, key: str = "password") -> str:
 
 
 def check_email(value: object) -> str:
-    """"" or an address of at most 100 characters."""
+    """An address of at most 100 characters, or the empty string."""
     email = check_string(value, "email")
     if email:
         _check_length(email, EMAIL_MAX_CHARACTERS, "Email")
@@ -124,7 +125,7 @@ def email_key(email: str) -> str:
 
 
 def check_phone(value: object) -> str:
-    """"" or exactly 11 ASCII digits that start with 1."""
+    """Exactly 11 ASCII digits that start with 1, or the empty string."""
     phone = check_string(value, "phone")
     if phone and not _PHONE.fullmatch(phone):
         raise BadField("Invalid phone number")
@@ -132,7 +133,7 @@ def check_phone(value: object) -> str:
 
 
 def check_avatar_url(value: object) -> str:
-    """"" (a new random avatar) or an http(s) URL of at most 490 characters."""
+    """An http(s) URL of at most 490 characters, or the empty string (a new random avatar)."""
     url = check_string(value, "avatar_url")
     if url:
         _check_length(url, AVATAR_URL_MAX_CHARACTERS, "Avatar URL")

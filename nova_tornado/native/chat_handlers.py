@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import MappingProxyType
 
 from tornado.iostream import StreamClosedError
 
@@ -70,10 +71,10 @@ class HistoryHandler(ActionsHandler):
 class MessagesHandler(HistoryHandler):
     """/chat/<id>/messages."""
 
-    get_statuses = {ErrorCode.CHAT_UNKNOWN: 404}
+    get_statuses = MappingProxyType({ErrorCode.CHAT_UNKNOWN: 404})
 
     async def get(self, chat_id: str) -> None:
-        """The history, newest first: all of it, or a page by ``before``, ``after`` (message ids, exclusive) and ``limit``."""
+        """The history, newest first: all of it, or a page by ``before``, ``after`` (message ids) and ``limit``."""
         chat = await self.services.chats.get_for(self.user.id, path_id(chat_id))
         after, before, limit = (self._integer(name) for name in ("after", "before", "limit"))
         if after is None and before is None and limit is None:

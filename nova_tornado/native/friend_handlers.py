@@ -1,6 +1,11 @@
-"""/friend: friends, their groups and invitations. Source: actions document, Friend (group) control APIs; contract "actions" sections 3, 4."""
+"""/friend: friends, their groups and invitations.
+
+Source: actions document, Friend control APIs, Friend Group control APIs; contract "actions" sections 3 and 4.
+"""
 
 from __future__ import annotations
+
+from types import MappingProxyType
 
 from nova_tornado.domain.errors import BadField, ErrorCode
 from nova_tornado.domain.rules import check_id
@@ -31,7 +36,7 @@ class ListGroupsHandler(ActionsHandler):
 class GroupHandler(ActionsHandler):
     """/friend/group/<id>."""
 
-    get_statuses = {ErrorCode.FRIEND_GROUP_UNKNOWN: 404}
+    get_statuses = MappingProxyType({ErrorCode.FRIEND_GROUP_UNKNOWN: 404})
 
     async def get(self, group_id: str) -> None:
         """One of the caller's groups."""
@@ -108,7 +113,7 @@ class FriendsHandler(ActionsHandler):
 class FriendHandler(ActionsHandler):
     """/friend/<user id>."""
 
-    get_statuses = {ErrorCode.FRIEND_UNKNOWN: 404}
+    get_statuses = MappingProxyType({ErrorCode.FRIEND_UNKNOWN: 404})
 
     async def get(self, user_id: str) -> None:
         """One friend."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, fields
-from marshmallow.utils import missing
+from marshmallow import EXCLUDE, Schema, fields, missing
 
 from nova_tornado.domain.errors import BadField, Malformed
 from nova_tornado.domain.rules import check_id, check_string

@@ -1,4 +1,7 @@
-"""The WebSocket of the actions protocol. Source: actions document, WebSocket Endpoint; contract "actions" sections 6 and 8."""
+"""The WebSocket of the actions protocol.
+
+Source: actions document, WebSocket Endpoint; contract "actions" sections 6 and 8.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,8 @@ PROTOCOL = packets.ActionsProtocol()
 class ActionsSocket(BaseSocket, ActionsHandler):
     """/ws/.
 
-    Requests are carried out in the order in which they came. Sends to one chat need not wait for one another; everything else waits until
-    they are stored.
+    Requests are carried out in the order in which they came. Sends to one chat need not wait for one another;
+    everything else waits until they are stored.
     """
 
     protocol = PROTOCOL
@@ -97,8 +100,10 @@ class ActionsSocket(BaseSocket, ActionsHandler):
         if type(data) is not dict or "reply_to" in data or "client_message_id" in data:
             return False
         chat_id, content = data.get("chat_id"), data.get("content")
-        if type(chat_id) is not int or type(content) is not str or (
-            self._under_way and (chat_id != self._under_way_chat_id or self._under_way >= PIPELINE_MAX_SENDS)
+        if (
+            type(chat_id) is not int
+            or type(content) is not str
+            or (self._under_way and (chat_id != self._under_way_chat_id or self._under_way >= PIPELINE_MAX_SENDS))
         ):
             return False
         if not 0 < len(content) <= TEXT_MAX_CHARACTERS or "\0" in content:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from nova_tornado.domain.errors import ErrorCode, NotSignedIn
 from nova_tornado.native import packets
 from nova_tornado.native.base import ActionsHandler, path_id
@@ -33,9 +35,7 @@ class LoginHandler(ActionsHandler):
     async def post(self) -> None:
         """Sign in; a session that the browser had is ended first."""
         request = Credentials().read(self.body)
-        user = await self.services.accounts.authenticate(
-            request["user_name"], request["password"], self.remote_address
-        )
+        user = await self.services.accounts.authenticate(request["user_name"], request["password"], self.remote_address)
         if (old := await self.find_cookie_session()) is not None:
             await self.services.accounts.end_session(old[0])
         self.set_session_cookie(await self.services.accounts.begin_session(user, SessionKind.COOKIE))
@@ -50,9 +50,7 @@ class TokenHandler(ActionsHandler):
     async def post(self) -> None:
         """Issue a token, which ``Authorization: Bearer`` and the other protocols take."""
         request = Credentials().read(self.body)
-        user = await self.services.accounts.authenticate(
-            request["user_name"], request["password"], self.remote_address
-        )
+        user = await self.services.accounts.authenticate(request["user_name"], request["password"], self.remote_address)
         self.reply({"token": await self.services.accounts.begin_session(user, SessionKind.TOKEN)})
 
 
@@ -94,7 +92,7 @@ class UserHandler(ActionsHandler):
 class UserByIdHandler(ActionsHandler):
     """/user/<id>: anybody's account."""
 
-    get_statuses = {ErrorCode.USER_UNKNOWN: 404}
+    get_statuses = MappingProxyType({ErrorCode.USER_UNKNOWN: 404})
 
     async def get(self, user_id: str) -> None:
         """User.Basic of any user, system users included."""

@@ -1,7 +1,8 @@
 """Every hook that a plugin may implement.
 
-Hooks are called once, at start-up, in the order of the plugins' names, and return objects; those run later. Mark an implementation with
-``@hookimpl`` (``nova_tornado.api``). A hook may be declared with fewer arguments than are offered.
+Hooks are called once, at start-up, in the order of the plugins' names, and return objects; those run later. Mark an
+implementation with ``@hookimpl`` (``nova_tornado.api``). A hook may be declared with fewer arguments than are
+offered.
 """
 
 from __future__ import annotations

@@ -61,7 +61,9 @@ class Plugins:
         names = [point.name for point in points]
         for name in names:
             if names.count(name) > 1:
-                raise PluginError(f"plugin {name}: installed twice ({', '.join(p.value for p in points if p.name == name)})")
+                raise PluginError(
+                    f"plugin {name}: installed twice ({', '.join(p.value for p in points if p.name == name)})"
+                )
         for name in off:
             if name not in names:
                 raise PluginError(f"plugin {name}: switched off in the settings, but there is none of that name")

@@ -93,9 +93,9 @@ class ChatCache:
             await other
         found = {}
         for chat_id in chat_ids:
-            chat = self.peek(chat_id) or loaded.get(chat_id)
-            if chat is not None and not chat.is_deleted:
-                found[chat_id] = chat
+            known = self.peek(chat_id) or loaded.get(chat_id)
+            if known is not None and not known.is_deleted:
+                found[chat_id] = known
         return found
 
     def put(self, chat: Chat) -> None:
@@ -115,8 +115,8 @@ class ChatCache:
                     break
 
     async def _load(self, chat_ids: list[int]) -> list[Chat]:
-        # The end of the log is read before the members: a change in between is then applied to members who show it already, which
-        # does no harm, instead of being missed.
+        # The end of the log is read before the members: a change in between is then applied to members who show it
+        # already, which does no harm, instead of being missed.
         found = await self._store.chats.list_checkpoints(chat_ids)
         tails = await self._store.messages.read_tails([start for _, start in found])
         members = await self._store.memberships.list_of_chats([chat.id for chat, _ in found])

@@ -36,8 +36,8 @@ class Closer(Protocol):
 class Connection:
     """A connected socket of a signed-in user.
 
-    Frames pushed in one turn of the event loop go out in one system call. When the socket is full, the stream's own queue takes the rest,
-    up to ``OUTBOX_MAX_BYTES``.
+    Frames pushed in one turn of the event loop go out in one system call. When the socket is full, the stream's own
+    queue takes the rest, up to ``OUTBOX_MAX_BYTES``.
 
     Attributes:
         user_id, session_id: who is connected, through which sign-in.

@@ -1,12 +1,13 @@
 """The write path: every change to a chat becomes an entry of its log.
 
-An entry's primary key is its place in the log. A writer inserts at the end that it knows plus one; if another process was faster, the
-unique key refuses, the writer reads what is new, checks again whether the change is still allowed, and tries behind it. So the log has no
-gap, nobody needs a lock or a counter, and what a member may do is decided by the log's own order.
+An entry's primary key is its place in the log. A writer inserts at the end that it knows plus one; if another process
+was faster, the unique key refuses, the writer reads what is new, checks again whether the change is still allowed,
+and tries behind it. So the log has no gap, nobody needs a lock or a counter, and what a member may do is decided by
+the log's own order.
 
-Sends of all chats are gathered into one insert (group commit): a lone send starts at once, and while a batch is under way the next one
-gathers. A change that touches other documents too is a transaction of its own, in its place among the sends of its chat. Nothing is shown to
-anyone before it is stored.
+Sends of all chats are gathered into one insert (group commit): a lone send starts at once, and while a batch is under
+way the next one gathers. A change that touches other documents too is a transaction of its own, in its place among
+the sends of its chat. Nothing is shown to anyone before it is stored.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 BATCH_MAX_ENTRIES = 1_000
 RETRY_PAUSE_S = 0.1
 GIVE_UP_S = 15.0
-"""How long a batch is tried again while the database does not answer; then its senders are told that the outcome is unknown."""
+"""How long a batch is tried again while the database does not answer; then its senders are told so."""
 CHANGE_ATTEMPTS = 20
 """How often a change is tried behind other processes' entries."""
 CHECKPOINT_INTERVAL_S = 1.0
@@ -158,8 +159,8 @@ class ChatLog:
             client_id: the sender's own id of this send.
 
         Returns:
-            What becomes of it, in the order of the calls. It fails with ``NotAMember``, ``ChatUnknown``, ``RepeatMismatch`` or
-            ``OutcomeUnknown``.
+            What becomes of it, in the order of the calls. It fails with ``NotAMember``, ``ChatUnknown``,
+            ``RepeatMismatch`` or ``OutcomeUnknown``.
         """
         done: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
         self._enqueue(chat, _Send(sender, text, reply_to, client_id, done, self._take_write_id()))

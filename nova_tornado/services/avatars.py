@@ -27,7 +27,8 @@ def identicon(name: str) -> str:
     """A ``data:`` URI of a small PNG.
 
     The pattern is the name's SHA-512 (one bit a cell, the right half mirrors the left); the colours are random.
-    Source: contract "actions" section 2, register; the file format is PNG (W3C, third edition): two colours, one bit a pixel.
+    Source: contract "actions" section 2, register; the file format is PNG (W3C, third edition): two colours, one bit
+    a pixel.
     """
     digest = hashlib.sha512(name.encode()).digest()
     rows = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from nova_tornado.domain.errors import (
     AlreadyMember,
@@ -28,7 +29,7 @@ from nova_tornado.storage.store import Store
 
 log = logging.getLogger(__name__)
 
-MoreDocuments = Callable[[MongoSession], Awaitable[object]]
+MoreDocuments = Callable[[MongoSession], Coroutine[Any, Any, None]]
 """Writes further documents in the transaction that it is called in."""
 
 
@@ -116,7 +117,9 @@ class ChatService:
         Source: contract "actions" section 5, POST /chat/new.
         """
         if not isinstance(members, list):
-            raise BadField("Field chat_members is missing" if members is None else "Data type error for key chat_members")
+            raise BadField(
+                "Field chat_members is missing" if members is None else "Data type error for key chat_members"
+            )
         checked_title = check_chat_title(title)
         ids: dict[int, None] = {}
         for member in members:
@@ -314,9 +317,7 @@ class ChatService:
             async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
                 await self._store.memberships.set_role(chat.id, user_id, role, session)
 
-            return Plan(
-                [Draft(EntryKind.ADMIN_CHANGED, actor.id, user_id=user_id, is_admin=is_admin)], documents
-            )
+            return Plan([Draft(EntryKind.ADMIN_CHANGED, actor.id, user_id=user_id, is_admin=is_admin)], documents)
 
         await self._log.change(chat, plan)
 

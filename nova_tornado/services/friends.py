@@ -82,7 +82,8 @@ class FriendService:
 
         Args:
             user: the caller.
-            request: ``id`` (of the user asked), ``comment`` (0–500 characters), ``source`` ("search" or the id of a chat that both are in).
+            request: ``id`` (of the user asked), ``comment`` (0–500 characters), ``source`` ("search" or the id of a
+                chat that both are in).
 
         Returns:
             The new friend where his own invitation was pending, else None.

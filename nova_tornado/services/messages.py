@@ -83,7 +83,8 @@ class MessageService:
         """Send a checked text to a chat that is in memory, without waiting for anything first.
 
         Returns:
-            What becomes of it (see ``ChatLog.send``), or None where ``send`` is needed: the chat is not at hand or the user not in it.
+            What becomes of it (see ``ChatLog.send``), or None where ``send`` is needed: the chat is not at hand or
+            the user not in it.
         """
         chat = self._cache.peek(chat_id)
         if chat is None or user.id not in chat.members:
@@ -196,7 +197,8 @@ class MessageService:
 
         Args:
             chat: one that the caller may read.
-            after, before: message ids, exclusive. With ``after`` alone the page is the oldest behind it, else the newest.
+            after, before: message ids, exclusive. With ``after`` alone the page is the oldest behind it, else the
+                newest.
             limit: how many at most.
         """
         page = await self._messages.list_page(

@@ -11,7 +11,7 @@ WINDOW_S = 300
 FAILURES_PER_ACCOUNT_AND_ADDRESS = 20
 FAILURES_PER_ADDRESS = 100
 FAILURES_PER_ACCOUNT = 100
-"""From addresses that the account's owner has not signed in from; so a guesser elsewhere does not lock the owner out."""
+"""Counts for addresses that the owner has not signed in from: a guesser elsewhere must not lock the owner out."""
 REMEMBERED_KEYS = 100_000
 
 

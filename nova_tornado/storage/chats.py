@@ -1,8 +1,9 @@
 """The collections ``chats`` and ``purges``.
 
-``chats {_id, kind, title, pair?, created_us, checkpoint {seq, count, sent_us, message}}``: the checkpoint says up to which entry of the log the
-read cursors that follow from sending are stored in ``memberships``; it is written behind (what comes after it is read from the log).
-``message`` is the place of the newest message then. ``purges {_id: chat id}``: deleted chats whose log is still to be removed.
+``chats {_id, kind, title, pair?, created_us, checkpoint {seq, count, sent_us, message}}``: the checkpoint says up to
+which entry of the log the read cursors that follow from sending are stored in ``memberships``; it is written behind
+(what comes after it is read from the log). ``message`` is the place of the newest message then. ``purges {_id: chat
+id}``: deleted chats whose log is still to be removed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Chats:
         return document["_id"] if document else None
 
     async def list_checkpoints(self, chat_ids: list[int]) -> list[tuple[Chat, int]]:
-        """Chats as of their checkpoints, without members, each with the message id from which on its log is to be read."""
+        """Chats as of their checkpoints, without members, each with the message id from which its log is to be read."""
         chats = []
         async for document in self._collection.find({"_id": {"$in": chat_ids}}):
             checkpoint = document["checkpoint"]

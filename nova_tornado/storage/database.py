@@ -1,4 +1,4 @@
-"""The connection to MongoDB: collections and indexes as data, transactions, and the border where driver errors become ours.
+"""The connection to MongoDB: collections and indexes as data, transactions, driver errors made ours.
 
 Every operation has a time limit and every write is acknowledged by the journals of a majority.
 """
@@ -6,7 +6,7 @@ Every operation has a time limit and every write is acknowledged by the journals
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -32,6 +32,7 @@ SERVER_SELECTION_TIMEOUT_MS = 3_000
 """A restart of mongod takes about 2 s; what arrives meanwhile waits for it."""
 POOL_MAX_CONNECTIONS = 32
 NAMESPACE_EXISTS = 48
+ERROR_MAX_CHARACTERS = 300
 
 Document: TypeAlias = dict[str, Any]
 MongoSession: TypeAlias = AsyncIOMotorClientSession
@@ -41,6 +42,7 @@ T = TypeVar("T")
 __all__ = [
     "CollectionSpec",
     "Database",
+    "DatabaseUnusableError",
     "Document",
     "DuplicateKeyError",
     "Index",
@@ -89,6 +91,10 @@ class CollectionSpec:
     clustered: bool = False
 
 
+class DatabaseUnusableError(Exception):
+    """The database cannot be reached, or is none that Nova can work with; the text is one clear line."""
+
+
 def as_nova_error(error: BaseException) -> NovaError | None:
     """What a failure of the driver means to a caller; None if it is no failure of the driver."""
     if isinstance(error, NovaError):
@@ -108,16 +114,22 @@ class Database:
         name: the database's name.
 
     Create it inside the running loop.
+
+    Raises:
+        DatabaseUnusableError: a bad URI.
     """
 
     def __init__(self, uri: str, name: str) -> None:
-        self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            uri,
-            timeoutMS=OPERATION_TIMEOUT_MS,
-            serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS,
-            maxPoolSize=POOL_MAX_CONNECTIONS,
-            retryWrites=True,
-        )
+        try:
+            self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+                uri,
+                timeoutMS=OPERATION_TIMEOUT_MS,
+                serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS,
+                maxPoolSize=POOL_MAX_CONNECTIONS,
+                retryWrites=True,
+            )
+        except PyMongoError as error:
+            raise DatabaseUnusableError(f"the MongoDB URI cannot be used: {error}") from error
         self.mongo: AsyncIOMotorDatabase[Document] = self.client.get_database(
             name,
             codec_options=CodecOptions(tz_aware=True),
@@ -145,7 +157,7 @@ class Database:
             for index in spec.indexes:
                 await self.mongo[spec.name].create_index(list(index.keys), **index.options())
 
-    async def transaction(self, work: Callable[[MongoSession], Awaitable[T]]) -> T:
+    async def transaction(self, work: Callable[[MongoSession], Coroutine[Any, Any, T]]) -> T:
         """Run ``work`` in a transaction: all of its writes or none.
 
         Args:
@@ -165,14 +177,23 @@ class Database:
                 read_preference=ReadPreference.PRIMARY,
             )
 
-    async def ping(self) -> None:
-        """Ask whether the database answers; raises the driver's error if it does not."""
-        await self.mongo.command("ping")
+    async def check(self) -> None:
+        """Make sure that the database answers and can do what Nova needs.
 
-    async def is_replica_set(self) -> bool:
-        """Whether transactions and majority writes are possible."""
-        hello = await self.client.admin.command("hello")
-        return "setName" in hello or hello.get("msg") == "isdbgrid"
+        Raises:
+            DatabaseUnusableError: it cannot; the text is one clear line.
+        """
+        try:
+            hello = await self.client.admin.command("hello")
+            await self.mongo.list_collection_names()
+        except PyMongoError as error:
+            raise DatabaseUnusableError(
+                f"the MongoDB server cannot be used: {' '.join(str(error).split())[:ERROR_MAX_CHARACTERS]}"
+            ) from error
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise DatabaseUnusableError(
+                "the MongoDB server is no replica set (a single node is enough: start it with --replSet)"
+            )
 
     def close(self) -> None:
         """Close all connections."""

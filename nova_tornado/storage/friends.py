@@ -1,4 +1,4 @@
-"""The collections of friendship: ``friend_groups``, ``friendships`` (two directed records each) and ``friend_invitations``.
+"""The collections ``friend_groups``, ``friendships`` (two directed records each) and ``friend_invitations``.
 
 ``friend_groups {_id, owner, name, is_default}``; ``friendships {_id, user, friend, nickname, group}``;
 ``friend_invitations {_id, sender, receiver, comment, source}``.
@@ -40,9 +40,7 @@ def _group(document: Document) -> FriendGroup:
 
 
 def _friendship(document: Document) -> Friendship:
-    return Friendship(
-        document["_id"], document["user"], document["friend"], document["nickname"], document["group"]
-    )
+    return Friendship(document["_id"], document["user"], document["friend"], document["nickname"], document["group"])
 
 
 def _invitation(document: Document) -> FriendInvitation:

@@ -1,7 +1,7 @@
 """The collection ``memberships``: who is in which chat, with which role, and how far he has read.
 
-``{_id, chat, user, role, nickname, joined_seq, read_seq, read_count, left_seq?}``. One who has left keeps his record (``left_seq``), so
-that it is known who may have written in a chat.
+``{_id, chat, user, role, nickname, joined_seq, read_seq, read_count, left_seq?}``. One who has left keeps his record
+(``left_seq``), so that it is known who may have written in a chat.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The collection ``messages``: the chats' logs, clustered on the message id, which is the sequencer.
 
-``{_id, kind, count, sender, sent_us, write_id, text?, reply_to?, client_id?, user?, membership?, target?, is_admin?, recalled?, hidden_for?}``.
+``{_id, kind, count, sender, sent_us, write_id, text?, reply_to?, client_id?, user?, membership?, target?, is_admin?,
+recalled?, hidden_for?}``.
 
-A clustered collection answers ranges and single ids of ``_id`` with a seek, but scans the whole collection for ``$in`` and for ``$expr``
-(seen with MongoDB 6.0): every query here bounds ``_id`` from both sides.
+A clustered collection answers ranges and single ids of ``_id`` with a seek, but scans the whole collection for
+``$in`` and for ``$expr`` (seen with MongoDB 6.0): every query here bounds ``_id`` from both sides.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Conflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of a bulk of entries: the first ``stored`` are in the log; ``conflict`` refused the next one, if any."""
+    """What became of entries: the first ``stored`` are in the log; ``conflict`` refused the next one, if any."""
 
     stored: int
     conflict: Conflict | None = None

@@ -1,7 +1,7 @@
 """The collection ``sessions``: sign-ins by cookie and by token, one store for all protocols.
 
-``{_id, secret_hash, user, kind, created_us, expires_at}``. Only the SHA-256 of a secret is kept; ``_id`` stays when the secret is
-renewed, so that what is connected through the session stays bound to it.
+``{_id, secret_hash, user, kind, created_us, expires_at}``. Only the SHA-256 of a secret is kept; ``_id`` stays when
+the secret is renewed, so that what is connected through the session stays bound to it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SessionKind(StrEnum):
     """How the secret travels."""
 
     COOKIE = "cookie"
-    TOKEN = "token"  # noqa: S105 (the name of a kind, not a secret)
+    TOKEN = "token"
 
 
 LIFETIME_S = {SessionKind.COOKIE: COOKIE_LIFETIME_S, SessionKind.TOKEN: TOKEN_LIFETIME_S}

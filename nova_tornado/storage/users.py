@@ -1,7 +1,7 @@
 """The collection ``users``: accounts and the two system users.
 
-``{_id, name, password_hash, avatar_url, email, email_key?, phone, created_us, is_system?, is_leaving?}``; ``is_leaving`` marks an
-account whose deletion is under way (it cannot sign in any more).
+``{_id, name, password_hash, avatar_url, email, email_key?, phone, created_us, is_system?, is_leaving?}``;
+``is_leaving`` marks an account whose deletion is under way (it cannot sign in any more).
 """
 
 from __future__ import annotations

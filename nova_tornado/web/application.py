@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler, stream_request_body
 
 from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler
@@ -31,7 +31,7 @@ class NovaApplication(Application):
         )
         self._services = services
 
-    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """The handler of a request."""
         # Tornado would parse form bodies before any handler runs, and answer broken ones itself, in HTML.
         request._parse_body = lambda: None  # type: ignore[method-assign]

@@ -45,9 +45,10 @@ def log_fault(error: BaseException) -> NovaError:
 
 
 class BaseHandler(RequestHandler):
-    """Checks every request in this order: method (405), limits (429), origin (403), session, body; then the method runs.
+    """Checks every request in this order: method, limits, origin, session, body; then the method runs.
 
-    A protocol's own base sets the shape of errors. A handler reads ``self.user``, ``self.body``, calls one service method and replies.
+    A protocol's own base sets the shape of errors. A handler reads ``self.user``, ``self.body``, calls one service
+    method and replies.
 
     Attributes:
         needs_session: whether the caller must be signed in.

@@ -90,7 +90,8 @@ class BaseSocket(BaseHandler, WebSocketHandler):
             self.refuse()
             return
         assert self.ws_connection is not None
-        stream = self.ws_connection.stream  # type: ignore[attr-defined]
+        stream = self.ws_connection.stream
+        assert stream is not None
         self.connection = Connection(
             self.services.hub, self.protocol, self.user.id, self.session.id, stream, closer=self
         )

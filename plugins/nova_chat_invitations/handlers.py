@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova_chat_invitations.invitations import ChatInvitation, ChatInvitations
-from nova_tornado.api import ActionsHandler, UserId, events, native_packets, path_id
+from nova_tornado.api import ActionsHandler, Services, UserId, events, native_packets, path_id
 
 
 def chat_invitation(invitation: ChatInvitation) -> dict[str, Any]:
@@ -22,9 +22,10 @@ def chat_invitation(invitation: ChatInvitation) -> dict[str, Any]:
 class InvitationsBase(ActionsHandler):
     """What the three endpoints share."""
 
-    def initialize(self, invitations: ChatInvitations, **kwargs: Any) -> None:
+    def initialize(self, services: Services, invitations: ChatInvitations | None = None) -> None:
         """Take the parts (called by Tornado)."""
-        super().initialize(**kwargs)
+        super().initialize(services)
+        assert invitations is not None
         self.invitations = invitations
 
 

@@ -123,9 +123,7 @@ class ChatInvitations:
         """
         invitation = await self._get_oldest(caller, chat_id, user_id)
         chat = await self._services.chats.get(chat_id)
-        text = (
-            f"{caller.name} approved {invitation.user.name} to join the group, invited by {invitation.inviter.name}"
-        )
+        text = f"{caller.name} approved {invitation.user.name} to join the group, invited by {invitation.inviter.name}"
         try:
             await self._services.chats.add_member(
                 chat, caller, invitation.user, text, allow=lambda chat: self._check_manager(chat, caller)

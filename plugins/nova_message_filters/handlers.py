@@ -45,9 +45,7 @@ class FilterHandler(HistoryHandler):
         await self.stream(self.services.messages.iterate(chat, search))
 
     def _read(self, request: dict[str, Any], chat: models.Chat) -> MessageSearch:
-        times = {
-            key: read_time_us(request[key], key) if key in request else None for key in ("begin_time", "end_time")
-        }
+        times = {key: read_time_us(request[key], key) if key in request else None for key in ("begin_time", "end_time")}
         sender_ids = None
         if request.get("sender") is not None:
             sender_ids = self._read_senders(request["sender"], chat)

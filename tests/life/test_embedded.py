@@ -220,7 +220,6 @@ def test_large_log_is_put_aside(launch, tmp_path, monkeypatch):
     assert (tmp_path / "data" / "mongod.log.1").read_text() == "much old text"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="pycurl lends its libcurl on Linux only")
 def test_mongod_runs_with_the_lent_libcurl(tmp_path, monkeypatch):
     folders = embedded._lent_curl_folders(tmp_path)
 

@@ -1,0 +1,127 @@
+"""What all tests share: a real MongoDB, a running Nova, people who use it, and an eye on the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from people import Person
+from pymongo import MongoClient
+
+from nova_tornado.app import NovaApp, open_nova
+from nova_tornado.settings import Settings
+from nova_tornado.storage.embedded import EmbeddedMongo
+
+DATABASE = "nova_test"
+
+
+@pytest.fixture(scope="session")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMongo]:
+    """A mongod of this test process's own."""
+    embedded = EmbeddedMongo(Path(tmp_path_factory.mktemp("mongo")))
+    embedded.launch()
+    try:
+        embedded.wait_ready()
+        yield embedded
+    finally:
+        embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def mongo_client(mongo: EmbeddedMongo) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A plain client, to look behind the scenes."""
+    with MongoClient(mongo.uri, tz_aware=True) as client:
+        yield client
+
+
+@pytest.fixture
+def database(mongo_client: MongoClient[dict[str, Any]]) -> Any:
+    """The test's database, empty (its collections and indexes stay from test to test)."""
+    database = mongo_client[DATABASE]
+    for name in database.list_collection_names():
+        database[name].delete_many({})
+    return database
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The settings of the Nova under test; a module or class may override this fixture."""
+    return Settings(bcrypt_rounds=4, rate_limits=False)
+
+
+@pytest.fixture
+def start_nova(io_loop: Any, mongo: EmbeddedMongo, database: Any) -> Iterator[Callable[..., NovaApp]]:
+    """Starts Novas on the test's database: ``start_nova(settings, **options of open_nova)``."""
+    started: list[NovaApp] = []
+
+    def start(settings: Settings, **options: Any) -> NovaApp:
+        nova = io_loop.run_sync(lambda: open_nova(settings, mongo.uri, database=DATABASE, **options))
+        started.append(nova)
+        return nova
+
+    yield start
+    for nova in started:
+        io_loop.run_sync(nova.close)
+
+
+@pytest.fixture
+def nova(start_nova: Callable[..., NovaApp], settings: Settings) -> NovaApp:
+    """The Nova under test."""
+    return start_nova(settings)
+
+
+@pytest.fixture
+def app(nova: NovaApp) -> Any:
+    """What pytest-tornado serves."""
+    return nova.application
+
+
+@pytest.fixture
+def http_server(nova: NovaApp, io_loop: Any, _unused_port: Any) -> Iterator[Any]:
+    """The Nova under test on a port, with its own bounds (instead of pytest-tornado's plain server)."""
+    server = nova.http_server()
+    server.add_socket(_unused_port[0])
+    yield server
+    server.stop()
+    io_loop.run_sync(server.close_all_connections)
+
+
+@pytest.fixture
+def people(http_server: Any, http_port: int, io_loop: Any) -> Iterator[Callable[..., Person]]:
+    """Makes users: ``alice = await people("alice")``; their sockets end with the test."""
+    made: list[Person] = []
+
+    async def register(name: str, password: str = "secret1") -> Person:
+        person = Person(http_port, name, password)
+        made.append(person)
+        await person.register()
+        return person
+
+    yield register
+    for person in made:
+        io_loop.run_sync(person.close)
+
+
+@pytest.fixture
+def guest(http_server: Any, http_port: int, io_loop: Any) -> Iterator[Person]:
+    """Someone who is not signed in."""
+    person = Person(http_port, "guest")
+    yield person
+    io_loop.run_sync(person.close)
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_logs(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A warning or error in the log fails the test, unless ``@pytest.mark.expects_log("part of it")`` names it."""
+    caplog.set_level(logging.WARNING)
+    yield
+    marker = request.node.get_closest_marker("expects_log")
+    expected = marker.args if marker else ()
+    texts = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.WARNING]
+    unexpected = [text for text in texts if not any(part in text for part in expected)]
+    assert not unexpected, f"unexpected log: {unexpected}"
+    for part in expected:
+        assert any(part in text for text in texts), f"expected in the log: {part!r}; found: {texts}"
