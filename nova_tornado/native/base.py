@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar
+
+from tornado.iostream import StreamClosedError
 
 from nova_tornado.domain.errors import ErrorCode, NovaError
 from nova_tornado.domain.models import Chat, User
@@ -33,6 +35,19 @@ class ActionsHandler(BaseHandler):
     def reply(self, data: Any = None) -> None:
         """Answer with success."""
         self.finish(dumps({"ok": True, "data": data}))
+
+    async def reply_pages(self, pages: AsyncIterator[Iterable[Any]]) -> None:
+        """Answer with a list that is read from the database page by page, so that memory stays flat."""
+        separator = b'{"ok":true,"data":['
+        try:
+            async for page in pages:
+                for item in page:
+                    self.write(separator + dumps(item))
+                    separator = b","
+                await self.flush()  # waits for a slow reader
+            self.finish(b"]}" if separator == b"," else separator + b"]}")
+        except StreamClosedError:
+            pass  # the reader has gone away
 
     def answer_error(self, error: NovaError) -> None:
         """Answer a refusal."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from types import MappingProxyType
 
-from tornado.iostream import StreamClosedError
-
 from nova_tornado.domain.errors import BadField, ChatUnknown, ErrorCode, NotAMember
 from nova_tornado.native import packets
 from nova_tornado.native.base import ActionsHandler, path_id
 from nova_tornado.native.schemas import NewChat, NewOwner, read_boolean
 from nova_tornado.services.messages import PAGE_MAX_MESSAGES, MessageDetails
-from nova_tornado.web.jsons import dumps
 
 
 class NewChatHandler(ActionsHandler):
@@ -52,20 +49,12 @@ class ChatHandler(ActionsHandler):
 
 
 class HistoryHandler(ActionsHandler):
-    """Answers lists of messages as they are read from the database, so that memory stays flat."""
+    """Answers lists of messages."""
 
-    async def stream(self, pages: AsyncIterator[list[MessageDetails]]) -> None:
-        """Answer with all messages of all pages."""
-        separator = b'{"ok":true,"data":['
-        try:
-            async for page in pages:
-                for details in page:
-                    self.write(separator + dumps(packets.message_detailed(details, self.user.id)))
-                    separator = b","
-                await self.flush()  # waits for a slow reader
-            self.finish(b"]}" if separator == b"," else separator + b"]}")
-        except StreamClosedError:
-            pass  # the reader has gone away
+    async def reply_messages(self, pages: AsyncIterator[list[MessageDetails]]) -> None:
+        """Answer with all messages of all pages, however many there are."""
+        structs = ((packets.message_detailed(details, self.user.id) for details in page) async for page in pages)
+        await self.reply_pages(structs)
 
 
 class MessagesHandler(HistoryHandler):
@@ -78,7 +67,7 @@ class MessagesHandler(HistoryHandler):
         chat = await self.services.chats.get_for(self.user.id, path_id(chat_id))
         after, before, limit = (self._integer(name) for name in ("after", "before", "limit"))
         if after is None and before is None and limit is None:
-            await self.stream(self.services.messages.iterate(chat))
+            await self.reply_messages(self.services.messages.iterate(chat))
             return
         if limit is None:
             limit = PAGE_MAX_MESSAGES

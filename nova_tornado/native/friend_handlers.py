@@ -62,13 +62,15 @@ class FindHandler(ActionsHandler):
         request = AnyFields().read(self.body)
         if "id" in request:
             found = await self.services.accounts.find_account(check_id(request["id"], "id"))
-            users = [found] if found is not None else []
+            self.reply([packets.user_basic(found)] if found is not None and found.id != self.user.id else [])
         elif "name_contains" in request:
             part = UserName().read(request)["name_contains"]
-            users = [user async for user in self.services.accounts.search_by_name(part)]
+            pages = self.services.accounts.search_by_name(part)
+            await self.reply_pages(
+                (packets.user_basic(user) for user in page if user.id != self.user.id) async for page in pages
+            )
         else:
             raise BadField("Field id or name_contains is missing")
-        self.reply([packets.user_basic(user) for user in users if user.id != self.user.id])
 
 
 class InviteHandler(ActionsHandler):

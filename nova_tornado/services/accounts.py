@@ -169,8 +169,8 @@ class AccountService:
         user = await self._directory.get(user_id) if user_id else None
         return user if user is not None and user.id == user_id and not user.is_system else None
 
-    def search_by_name(self, part: str) -> AsyncIterator[User]:
-        """The accounts whose name contains ``part`` (case-sensitive, literal), by id."""
+    def search_by_name(self, part: str) -> AsyncIterator[list[User]]:
+        """The accounts whose name contains ``part`` (case-sensitive, literal), by id, in pages."""
         return self._users.search_by_name(part)
 
     async def update(

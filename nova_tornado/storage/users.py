@@ -29,6 +29,8 @@ USERS = CollectionSpec(
     ),
 )
 
+PAGE_USERS = 500
+
 _PUBLIC = {"password_hash": 0}
 
 
@@ -134,13 +136,22 @@ class Users:
         document = await self._collection.find_one({"_id": user_id}, {"password_hash": 1})
         return document.get("password_hash") if document else None
 
-    async def search_by_name(self, part: str) -> AsyncIterator[User]:
-        """All accounts whose name contains ``part`` (case-sensitive, literal), system users left out, by id."""
+    async def search_by_name(self, part: str) -> AsyncIterator[list[User]]:
+        """All accounts whose name contains ``part`` (case-sensitive, literal), by id, in pages; no system users."""
         condition: Document = {"is_system": {"$exists": False}, "is_leaving": {"$exists": False}}
         if part:
             condition["name"] = {"$regex": re.escape(part)}
-        async for document in self._collection.find(condition, _PUBLIC).sort("_id", 1):
-            yield _user(document)
+        last_id = 0
+        while True:
+            found = (
+                self._collection.find({**condition, "_id": {"$gt": last_id}}, _PUBLIC).sort("_id", 1).limit(PAGE_USERS)
+            )
+            page = [_user(document) for document in await found.to_list(PAGE_USERS)]
+            if page:
+                yield page
+                last_id = page[-1].id
+            if len(page) < PAGE_USERS:
+                return
 
     async def mark_leaving(self, user_id: int) -> None:
         """Note that the account's deletion is under way."""
