@@ -175,7 +175,7 @@ class Entry:
         return self.id % SEQ_SPAN
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Chat:
     """A chat with its members and the end of its log: the fold of its documents and its log.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
+from nova_tornado.domain.errors import Unavailable
 from nova_tornado.domain.models import Chat, Entry, EntryKind, Membership, Role
 from nova_tornado.storage.store import Store
 
@@ -50,22 +52,28 @@ def fold(chat: Chat, entry: Entry) -> None:
 class ChatCache:
     """A bounded cache of chats, loaded when they are first needed.
 
+    There is never more than one object for a chat: one that was dropped from the cache while somebody still holds it
+    is found again.
+
     Args:
         store: where they come from.
-        is_pinned: tells chats that must not be dropped (something is being written to them).
     """
 
-    def __init__(self, store: Store, is_pinned: Callable[[int], bool] = lambda _: False) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._chats: OrderedDict[int, Chat] = OrderedDict()
+        self._alive: WeakValueDictionary[int, Chat] = WeakValueDictionary()
         self._loading: dict[int, asyncio.Future[None]] = {}
-        self.is_pinned = is_pinned
 
     def peek(self, chat_id: int) -> Chat | None:
         """The chat, if it is in memory."""
         chat = self._chats.get(chat_id)
         if chat is not None:
             self._chats.move_to_end(chat_id)
+            return chat
+        chat = self._alive.get(chat_id)
+        if chat is not None:
+            self.put(chat)
         return chat
 
     async def find(self, chat_id: int) -> Chat | None:
@@ -74,45 +82,45 @@ class ChatCache:
 
     async def find_many(self, chat_ids: Sequence[int]) -> dict[int, Chat]:
         """The chats with those ids, in that order; unknown ones are left out."""
-        missing = [chat_id for chat_id in chat_ids if chat_id not in self._chats]
+        missing = [chat_id for chat_id in chat_ids if self.peek(chat_id) is None]
         waiting = {self._loading[chat_id] for chat_id in missing if chat_id in self._loading}
         missing = [chat_id for chat_id in missing if chat_id not in self._loading]
-        loaded = {}
+        loaded = []
         if missing:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._loading.update(dict.fromkeys(missing, done))
             try:
-                loaded = {chat.id: chat for chat in await self._load(missing)}
-                for chat in loaded.values():
-                    self._put(chat)
+                loaded = await self._load(missing)
+            except BaseException as error:
+                done.set_exception(error if isinstance(error, Exception) else Unavailable())
+                done.exception()  # it is raised here as well; nobody else may be waiting
+                raise
             finally:
                 for chat_id in missing:
                     del self._loading[chat_id]
-                done.set_result(None)
+            for chat in loaded:
+                self.put(chat)
+            done.set_result(None)
         for other in waiting:
-            await other
+            await asyncio.shield(other)
         found = {}
         for chat_id in chat_ids:
-            known = self.peek(chat_id) or loaded.get(chat_id)
+            known = self.peek(chat_id)
             if known is not None and not known.is_deleted:
                 found[chat_id] = known
         return found
 
     def put(self, chat: Chat) -> None:
-        """Take in a chat that was just made."""
-        self._put(chat)
+        """Take in a chat."""
+        self._chats[chat.id] = chat
+        self._alive[chat.id] = chat
+        if len(self._chats) > CACHED_CHATS:
+            self._chats.popitem(last=False)
 
     def forget(self, chat_id: int) -> None:
         """The chat is gone."""
         self._chats.pop(chat_id, None)
-
-    def _put(self, chat: Chat) -> None:
-        self._chats[chat.id] = chat
-        if len(self._chats) > CACHED_CHATS:
-            for chat_id in self._chats:
-                if not self.is_pinned(chat_id):
-                    del self._chats[chat_id]
-                    break
+        self._alive.pop(chat_id, None)
 
     async def _load(self, chat_ids: list[int]) -> list[Chat]:
         # The end of the log is read before the members: a change in between is then applied to members who show it

@@ -27,8 +27,10 @@ from nova_tornado.domain.errors import BadField, ChatUnknown, NotAMember, Outcom
 from nova_tornado.domain.models import SEQ_SPAN, Chat, Entry, EntryKind, User, message_id
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache, fold
+from nova_tornado.realtime.checkpoints import Checkpoints
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.entry_events import EntryEvents
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.messages import Conflict, UnknownOutcomeError
 from nova_tornado.storage.store import Store
@@ -41,7 +43,6 @@ GIVE_UP_S = 15.0
 """How long a batch is tried again while the database does not answer; then its senders are told so."""
 CHANGE_ATTEMPTS = 20
 """How often a change is tried behind other processes' entries."""
-CHECKPOINT_INTERVAL_S = 1.0
 
 
 class Sent(NamedTuple):
@@ -127,18 +128,15 @@ class ChatLog:
         self._store = store
         self._messages = store.messages
         self._chats = chats
-        self._directory = directory
         self._bus = bus
         self._clock = clock
         self._lanes: dict[int, _Lane] = {}
         self._ready: deque[_Lane] = deque()
         self._committer: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[None]] = set()
-        self._readers: dict[int, set[int]] = {}
-        self._checkpointer: asyncio.Task[None] | None = None
-        self._is_closing = asyncio.Event()
+        self._checkpoints = Checkpoints(store)
+        self._events = EntryEvents(store.messages, directory)
         self._next_write_id = int.from_bytes(os.urandom(4), "big") << 30
-        chats.is_pinned = lambda chat_id: chat_id in self._lanes or chat_id in self._readers
 
     # Sends
 
@@ -314,12 +312,7 @@ class ChatLog:
         for lane, send, entry in placed:
             chat = lane.chat
             fold(chat, entry)
-            readers = self._readers.get(chat.id)
-            if readers is None:
-                self._readers[chat.id] = {entry.sender_id}
-                self._checkpoint_later()
-            else:
-                readers.add(entry.sender_id)
+            self._checkpoints.note(chat, entry.sender_id)
             published.append(events.MessageSent(chat, entry, send.sender, send.reply_to))
             if not send.done.done():
                 send.done.set_result(Sent(entry, False))
@@ -351,7 +344,7 @@ class ChatLog:
         entries = await self._chats.catch_up(lane.chat)
         lane.is_stale = False
         for entry in entries:
-            self._bus.publish(*await self._events_of(lane.chat, entry))
+            self._bus.publish(*await self._events.of(lane.chat, entry))
 
     # Changes
 
@@ -362,7 +355,7 @@ class ChatLog:
             await self._chats.restore_last_message(lane.chat)
             self._bus.publish(*change.before)
             for entry in entries:
-                self._bus.publish(*await self._events_of(lane.chat, entry))
+                self._bus.publish(*await self._events.of(lane.chat, entry))
             if not change.done.done():
                 change.done.set_result(entries)
         except BaseException as error:
@@ -407,7 +400,7 @@ class ChatLog:
                 fold(chat, entry)
             if chat.is_deleted:
                 self._chats.forget(chat.id)
-                self._readers.pop(chat.id, None)
+                self._checkpoints.forget(chat.id)
             return entries
         raise OutcomeUnknown
 
@@ -461,93 +454,11 @@ class ChatLog:
         self._chats.put(chat)
         self._bus.publish(*before, events.ChatCreated(chat))
         for entry in entries:
-            self._bus.publish(*await self._events_of(chat, entry))
-
-    async def _events_of(self, chat: Chat, entry: Entry) -> list[events.Event]:
-        """What an entry is told as."""
-        match entry.kind:
-            case EntryKind.MESSAGE:
-                answered = await self._messages.find(entry.reply_to) if entry.reply_to else None
-                users = await self._directory.load(
-                    (entry.sender_id, answered.sender_id) if answered else (entry.sender_id,)
-                )
-                reply_to = (answered, users[answered.sender_id]) if answered else None
-                return [events.MessageSent(chat, entry, users[entry.sender_id], reply_to)]
-            case EntryKind.RECALLED:
-                assert entry.target is not None
-                return [events.MessageRecalled(chat, entry.target)]
-            case EntryKind.MEMBER_ADDED:
-                assert entry.user_id is not None
-                return [events.MemberAdded(chat, entry.user_id)]
-            case EntryKind.MEMBER_REMOVED:
-                assert entry.user_id is not None
-                return [events.MemberRemoved(chat, entry.user_id)]
-            case EntryKind.ADMIN_CHANGED:
-                assert entry.user_id is not None
-                return [events.AdminChanged(chat, entry.user_id, entry.is_admin)]
-            case EntryKind.OWNER_CHANGED:
-                assert entry.user_id is not None
-                return [events.OwnerChanged(chat, entry.user_id)]
-            case EntryKind.CHAT_DELETED:
-                senders = {chat.last_message.sender_id} if chat.last_message else set()
-                return [events.ChatDeleted(chat, await self._directory.load(senders | set(chat.members)))]
-
-    # Read cursors that follow from sending are stored behind
-
-    def _checkpoint_later(self) -> None:
-        if self._checkpointer is None:
-            self._checkpointer = asyncio.create_task(self._checkpoint_regularly(), name="log checkpointer")
-
-    async def _checkpoint_regularly(self) -> None:
-        try:
-            while self._readers and not self._is_closing.is_set():
-                try:
-                    async with asyncio.timeout(CHECKPOINT_INTERVAL_S):
-                        await self._is_closing.wait()
-                except TimeoutError:
-                    await self._checkpoint()
-        finally:
-            self._checkpointer = None
-
-    async def _checkpoint(self) -> None:
-        """Store the read cursors of those who have sent, then how far that goes."""
-        readers, self._readers = self._readers, {}
-        chats = [chat for chat_id in readers if (chat := self._chats.peek(chat_id)) is not None]
-        cursors = [
-            (chat.id, member.user_id, member.read_seq, member.read_count)
-            for chat in chats
-            for user_id in readers[chat.id]
-            if (member := chat.members.get(user_id)) is not None
-        ]
-        # As of now: entries that are folded in while the cursors are being stored are not covered.
-        ends = [
-            Chat(
-                chat.id,
-                chat.kind,
-                chat.title,
-                chat.created_us,
-                last_seq=chat.last_seq,
-                last_count=chat.last_count,
-                last_sent_us=chat.last_sent_us,
-                last_message=chat.last_message,
-            )
-            for chat in chats
-        ]
-        try:
-            await self._store.memberships.move_cursors(cursors)
-            await self._store.chats.store_checkpoints(ends)
-        except Exception:
-            log.exception("the checkpoint failed, it is tried again")
-            for chat_id, users in readers.items():
-                self._readers.setdefault(chat_id, set()).update(users)
+            self._bus.publish(*await self._events.of(chat, entry))
 
     async def close(self) -> None:
         """Finish what was accepted, and store the cursors."""
         while self._committer is not None or self._changes:
             tasks = [task for task in (self._committer, *self._changes) if task is not None]
             await asyncio.wait(tasks)
-        self._is_closing.set()
-        if self._checkpointer is not None:
-            await self._checkpointer
-        if self._readers:
-            await self._checkpoint()
+        await self._checkpoints.close()
