@@ -15,7 +15,7 @@ from types import FrameType
 if not __package__:  # run by its path: the package lies beside, not on, the search path
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from benchmarks.harness.processes import CLIENT_CPU
+from benchmarks.harness.processes import CLIENT_CPU, prepare_folders
 from benchmarks.peers import NAMES, make
 from benchmarks.runner import Results, run_in_turn, run_together
 from benchmarks.tables import target_table, work_table
@@ -93,6 +93,7 @@ def main() -> None:
     os.sched_setaffinity(0, {CLIENT_CPU})
     for name in [name for name in os.environ if name.startswith("NOVA_") and name != "NOVA_MONGOD"]:
         del os.environ[name]  # the settings of another server
+    prepare_folders()
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
     options = _options(arguments)
     try:

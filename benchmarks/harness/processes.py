@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 WORK = Path(os.environ.get("BENCH_WORK") or Path(tempfile.gettempdir()) / "nova-bench")
+RUN = WORK / f"run-{os.getpid()}"
+"""Data and logs of the servers of this run, which may not be alone; kept until the next run."""
 LOCK = Path(os.environ.get("BENCH_LOCK") or Path(tempfile.gettempdir()) / "bench.lock")
 SERVER_CPU = int(os.environ.get("BENCH_SERVER_CPU", "0"))
 CLIENT_CPU = int(os.environ.get("BENCH_CLIENT_CPU", "1"))
@@ -150,13 +152,12 @@ class Servers:
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a process on the servers' CPU; its output goes to WORK/<log_name>.log, which starts empty.
+        """Start a process on the servers' CPU; its output goes to RUN/<log_name>.log, which starts empty.
 
         It gets SIGTERM if this process dies, so that a killed benchmark leaves nothing behind.
         """
-        WORK.mkdir(parents=True, exist_ok=True)
         pinned = ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", str(SERVER_CPU), *map(str, command)]
-        with (WORK / f"{log_name}.log").open("wb") as log:
+        with (RUN / f"{log_name}.log").open("wb") as log:
             process = subprocess.Popen(
                 pinned,
                 stdin=subprocess.DEVNULL,
@@ -179,9 +180,9 @@ class Servers:
         while not ready():
             for process in self._started:
                 if process.poll() is not None:
-                    raise ServerError(f"{what}: a process ended with {process.returncode} (logs are in {WORK})")
+                    raise ServerError(f"{what}: a process ended with {process.returncode} (logs are in {RUN})")
             if time.monotonic() > end:
-                raise ServerError(f"{what}: not there after {timeout_s:.0f} s (logs are in {WORK})")
+                raise ServerError(f"{what}: not there after {timeout_s:.0f} s (logs are in {RUN})")
             time.sleep(0.05)
 
     def wait_for_port(self, port: int, timeout_s: float = 60) -> None:
@@ -231,9 +232,17 @@ def free_port() -> int:
         return port
 
 
+def prepare_folders() -> None:
+    """Make RUN, and remove those of runs that have ended."""
+    for folder in WORK.glob("run-*"):
+        if not Path("/proc", folder.name.removeprefix("run-")).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    RUN.mkdir(parents=True, exist_ok=True)
+
+
 def empty_folder(name: str) -> Path:
-    """WORK/<name>, emptied."""
-    folder = WORK / name
+    """RUN/<name>, emptied."""
+    folder = RUN / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.harness.client import Connection
 from benchmarks.harness.peer import Peer
-from benchmarks.harness.processes import WORK, free_port
+from benchmarks.harness.processes import RUN, free_port
 from benchmarks.harness.wire import masked_frame, websocket_connect
 
 SERVERS = Path(__file__).resolve().parent.parent / "servers"
@@ -31,8 +31,7 @@ class Baseline(Peer):
         self._port = free_port()
         command: list[object]
         if self._kind == "c":
-            WORK.mkdir(parents=True, exist_ok=True)
-            binary = WORK / "broadcast"
+            binary = RUN / "broadcast"
             subprocess.run(["gcc", "-O2", "-o", binary, SERVERS / "broadcast.c"], check=True)
             command = [binary]
         else:

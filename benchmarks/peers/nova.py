@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 
 from benchmarks.harness.client import Connection, Hub
 from benchmarks.harness.peer import Peer
-from benchmarks.harness.processes import WORK, Servers, empty_folder
+from benchmarks.harness.processes import RUN, Servers, empty_folder
 from benchmarks.harness.wire import Response, masked_frame, tcp_connect, websocket_connect
 from benchmarks.peers.nova_api import Account, NovaApi
 
@@ -35,7 +35,7 @@ class Nova(Peer):
             raise ValueError(f"no variant {variant!r} of nova: short-avatars")
         self._has_short_avatars = bool(variant)
         self._name = self.name.replace(":", "-")
-        self._data = WORK / self._name
+        self._data = RUN / self._name
         self._accounts: list[Account] = []
         self._pair_chats: list[int] = []
         self._group = 0
@@ -57,10 +57,10 @@ class Nova(Peer):
         program = beside if beside.exists() else ROOT / ".venv" / "bin" / "nova"
         flags = ["--host", "127.0.0.1", "--port", "0", "--data", self._data, "--bcrypt-rounds", "4"]
         process = self.servers.spawn(
-            [program, "serve", *flags, "--rate-limits", "off"], self._name, environ={"PYTHONUNBUFFERED": "1"}, cwd=WORK
+            [program, "serve", *flags, "--rate-limits", "off"], self._name, environ={"PYTHONUNBUFFERED": "1"}, cwd=RUN
         )
         self.roots = [process.pid]
-        log = WORK / f"{self._name}.log"
+        log = RUN / f"{self._name}.log"
         self.servers.wait_for(lambda: bool(READY.search(log.read_text())), "Nova's ready line")
         ready = READY.search(log.read_text())
         assert ready
