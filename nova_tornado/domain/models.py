@@ -112,10 +112,6 @@ class Membership:
     read_count: int
     nickname: str = ""
 
-    def has_read(self, seq: int) -> bool:
-        """Whether he has read entry ``seq``. One who joined and has read nothing since has read nothing at all."""
-        return self.read_seq >= seq and self.read_seq > self.joined_seq
-
 
 class EntryKind(StrEnum):
     """What an entry of a chat's log says."""

@@ -18,11 +18,12 @@ from nova_tornado.realtime.connection import CLOSE_NORMAL, Connection
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.realtime.hub import Packet
 from nova_tornado.services.friends import Friend, ReceivedInvitation
-from nova_tornado.services.messages import MessageDetails
+from nova_tornado.services.messages import NO_READERS, MessageDetails, Readers
 from nova_tornado.web.jsons import dumps
 
 RECALLED_TEXT = "Message recalled"
 CACHED_USER_STRUCTS = 20_000
+CACHED_READERS = 64
 
 Struct = dict[str, Any]
 
@@ -106,12 +107,18 @@ def message_basic(message: Entry, sender: User, viewer_id: int | None = None) ->
     }
 
 
+@lru_cache(CACHED_READERS)
+def read_users(readers: Readers) -> orjson.Fragment:
+    """The list read_users, encoded once for all messages that share it."""
+    return orjson.Fragment(dumps([user_basic(user) for user in readers.users]))
+
+
 def message_detailed(details: MessageDetails, viewer_id: int | None = None) -> Struct:
     """ChatMessage.Detailed."""
     reply_to = details.reply_to
     return {
         **message_basic(details.message, details.sender, viewer_id),
-        "read_users": [user_basic(user) for user in details.readers],
+        "read_users": read_users(details.readers),
         "reply_to": message_basic(*reply_to, viewer_id) if reply_to else None,
         "replied_by": [message_basic(*reply, viewer_id) for reply in details.replies],
     }
@@ -137,7 +144,7 @@ def notification(action: str, data: Any = None) -> bytes:
 
 def new_message(message: Entry, sender: User, reply_to: tuple[Entry, User] | None = None) -> bytes:
     """The packet of a message that was just sent: nobody has read or answered it yet."""
-    details = MessageDetails(message, sender, reply_to, (), ())
+    details = MessageDetails(message, sender, reply_to, (), NO_READERS)
     return notification("new_message", {"message": message_detailed(details)})
 
 

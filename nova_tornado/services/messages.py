@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nova_tornado.domain.errors import BadField, MessageUnknown, NoRight, NotAMember
@@ -22,6 +23,16 @@ PAGE_MAX_MESSAGES = 1_000
 """The largest ``limit`` of a page that a client may ask for."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Readers:
+    """The members who have read a message, by id. Messages with the same readers share one object."""
+
+    users: Sequence[User]
+
+
+NO_READERS = Readers(())
+
+
 @dataclass(frozen=True, slots=True)
 class MessageDetails:
     """A message with all that is told about it.
@@ -29,14 +40,14 @@ class MessageDetails:
     Attributes:
         reply_to: the message it answers, if any.
         replies: the messages that answer it, by id.
-        readers: the members who have read it, by id.
+        readers: the members who have read it.
     """
 
     message: Entry
     sender: User
     reply_to: tuple[Entry, User] | None
     replies: Sequence[tuple[Entry, User]]
-    readers: Sequence[User]
+    readers: Readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +285,8 @@ class MessageService:
                 message.reply_to for message in messages if message.reply_to is not None
             )
         }
-        members = sorted(chat.members.values(), key=lambda member: member.user_id)
         users = await self._directory.load(
-            {member.user_id for member in members}
-            | {message.sender_id for message in (*messages, *replies, *answered.values())}
+            set(chat.members) | {message.sender_id for message in (*messages, *replies, *answered.values())}
         )
 
         def sender(message: Entry) -> User:
@@ -287,6 +296,7 @@ class MessageService:
         for reply in replies:
             assert reply.reply_to is not None
             replies_to.setdefault(reply.reply_to, []).append((reply, sender(reply)))
+        find_readers = _reader_finder(chat, users)
         details = []
         for message in messages:
             target = answered.get(message.reply_to) if message.reply_to is not None else None
@@ -296,10 +306,29 @@ class MessageService:
                     sender(message),
                     (target, sender(target)) if target is not None else None,
                     replies_to.get(message.id, ()),
-                    [users[member.user_id] for member in members if member.has_read(message.seq)],
+                    find_readers(message.seq),
                 )
             )
         return details
+
+
+def _reader_finder(chat: Chat, users: Mapping[int, User]) -> Callable[[int], Readers]:
+    """A function from a place in the log to those who have read it."""
+    # One who has joined and read nothing since has read nothing at all.
+    cursors = sorted(
+        (member.read_seq, member.user_id) for member in chat.members.values() if member.read_seq > member.joined_seq
+    )
+    found: dict[int, Readers] = {}
+
+    def find(seq: int) -> Readers:
+        first = bisect_left(cursors, (seq, 0))
+        readers = found.get(first)
+        if readers is None:
+            ids = sorted(user_id for _, user_id in cursors[first:] if user_id in users)
+            readers = found[first] = Readers([users[user_id] for user_id in ids])
+        return readers
+
+    return find
 
 
 def _seq_bound(chat_id: int, message_id: int | None, default: int) -> int:

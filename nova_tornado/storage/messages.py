@@ -136,8 +136,10 @@ class Messages:
         try:
             await self._collection.insert_many(documents)
         except BulkWriteError as error:
-            failures = (error.details or {}).get("writeErrors", [])
-            if not failures or failures[0]["code"] != DUPLICATE_KEY:
+            details = error.details or {}
+            failures = details.get("writeErrors", [])
+            # A write concern that failed means that what was inserted before the refused entry may not last.
+            if details.get("writeConcernErrors") or not failures or failures[0]["code"] != DUPLICATE_KEY:
                 raise UnknownOutcomeError from error
             is_repeat = "client_id" in failures[0].get("keyPattern", {})
             return Appended(failures[0]["index"], Conflict.CLIENT_ID if is_repeat else Conflict.SEQ)
