@@ -20,6 +20,7 @@ from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
+from nova_tornado.realtime.presence import Presence
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.friend_groups import FriendGroupService
@@ -89,9 +90,12 @@ class NovaApp:
             friend_groups=groups,
             friends=FriendService(self.store, self.directory, self.bus, self.log, self._chats, groups),
             chats=self._chats,
-            messages=MessageService(self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus),
+            messages=MessageService(
+                self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus, clock
+            ),
             directory=self.directory,
             hub=self.hub,
+            presence=Presence(self.hub, self.bus),
             bus=self.bus,
             clock=clock,
             request_limits=RequestLimits(clock, settings.rate_limits),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nova_tornado.domain.models import Chat, Entry, User
+from nova_tornado.domain.models import Chat, Entry, MessageDetails, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,13 @@ class MessageSent(ChatEvent):
     message: Entry
     sender: User
     reply_to: tuple[Entry, User] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited(ChatEvent):
+    """A sender has replaced the text of his message."""
+
+    details: MessageDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,18 @@ class OwnerChanged(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ChatRenamed(ChatEvent):
+    """The chat has another title."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typing(ChatEvent):
+    """A member is writing; not stored anywhere."""
+
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatDeleted(ChatEvent):
     """The chat is gone. ``chat`` is as it was, ``users`` holds its members and the last message's sender."""
 
@@ -127,6 +146,19 @@ class ProfileChanged(Event):
     """A user changed his profile."""
 
     user: User
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChanged(Event):
+    """A user has come online or gone offline, some time in the last second.
+
+    Attributes:
+        chat_ids: his chats; the members of any of them may know.
+    """
+
+    user_id: int
+    is_online: bool
+    chat_ids: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)

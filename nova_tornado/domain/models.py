@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -117,7 +118,9 @@ class EntryKind(StrEnum):
     """What an entry of a chat's log says."""
 
     MESSAGE = "message"
+    EDITED = "edited"
     RECALLED = "recalled"
+    RENAMED = "renamed"
     MEMBER_ADDED = "member_added"
     MEMBER_REMOVED = "member_removed"
     ADMIN_CHANGED = "admin_changed"
@@ -134,13 +137,14 @@ class Entry:
         count: how many messages the log holds up to and including this entry.
         sender_id: who wrote the message, or who did what the entry says.
         sent_us: strictly increasing within a chat.
-        text: of a message; "" once it is recalled.
+        text: of a message ("" once it is recalled), or the chat's new title.
         reply_to: the id of the message that is answered.
         client_id: the sender's own id of the send.
         user_id: whom a membership entry is about.
         membership_id: of the membership that an entry has begun.
-        target: the message that a recall is about.
+        target: the message that an edit or a recall is about.
         is_admin: what an admin entry sets.
+        edited_us: when the message's text was last replaced by its sender; None if never.
         is_recalled: the message was recalled by its sender.
         hidden_for: users who have deleted the message for themselves.
     """
@@ -157,6 +161,7 @@ class Entry:
     membership_id: int | None = None
     target: int | None = None
     is_admin: bool = False
+    edited_us: int | None = None
     is_recalled: bool = False
     hidden_for: tuple[int, ...] = ()
 
@@ -215,3 +220,30 @@ class Chat:
     def unread_count(self, user_id: int) -> int:
         """How many messages came after the member's read cursor."""
         return self.last_count - self.members[user_id].read_count
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readers:
+    """The members who have read a message, by id. Messages with the same readers share one object."""
+
+    users: Sequence[User]
+
+
+NO_READERS = Readers(())
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDetails:
+    """A message with all that is told about it.
+
+    Attributes:
+        reply_to: the message it answers, if any.
+        replies: the messages that answer it, by id.
+        readers: the members who have read it.
+    """
+
+    message: Entry
+    sender: User
+    reply_to: tuple[Entry, User] | None
+    replies: Sequence[tuple[Entry, User]]
+    readers: Readers

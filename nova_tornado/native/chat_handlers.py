@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from types import MappingProxyType
 
 from nova_tornado.domain.errors import BadField, ChatUnknown, ErrorCode, NotAMember
+from nova_tornado.domain.models import MessageDetails
 from nova_tornado.native import packets
 from nova_tornado.native.base import ActionsHandler, path_id
-from nova_tornado.native.schemas import NewChat, NewOwner, read_boolean
-from nova_tornado.services.messages import PAGE_MAX_MESSAGES, MessageDetails
+from nova_tornado.native.schemas import ChatName, NewChat, NewOwner, read_boolean
+from nova_tornado.services.messages import PAGE_MAX_MESSAGES
 
 
 class NewChatHandler(ActionsHandler):
@@ -41,6 +42,12 @@ class ChatHandler(ActionsHandler):
         except NotAMember:
             raise ChatUnknown from None
         self.reply((await self.relations_for([chat], self.user))[0])
+
+    async def patch(self, chat_id: str) -> None:
+        """Rename the group."""
+        request = ChatName().read(self.body)
+        chat = await self.services.chats.rename(self.user, path_id(chat_id), request["chat_name"])
+        self.reply(await self.chat_for(chat, self.user))
 
     async def delete(self, chat_id: str) -> None:
         """Leave the group; the owner deletes it."""

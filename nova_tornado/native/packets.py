@@ -13,12 +13,11 @@ import orjson
 
 from nova_tornado.domain import events
 from nova_tornado.domain.events import Event
-from nova_tornado.domain.models import Chat, Entry, FriendGroup, User
+from nova_tornado.domain.models import NO_READERS, Chat, Entry, FriendGroup, MessageDetails, Readers, User
 from nova_tornado.realtime.connection import CLOSE_NORMAL, Connection
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.realtime.hub import Packet
 from nova_tornado.services.friends import Friend, ReceivedInvitation
-from nova_tornado.services.messages import NO_READERS, MessageDetails, Readers
 from nova_tornado.web.jsons import dumps
 
 RECALLED_TEXT = "Message recalled"
@@ -96,7 +95,7 @@ def message_basic(message: Entry, sender: User, viewer_id: int | None = None) ->
         sender: ``#DELETED`` where the message is recalled or the author's account is gone.
         viewer_id: for whom; None: for everybody.
     """
-    return {
+    struct = {
         "message_id": message.id,
         "chat_id": message.chat_id,
         "message": RECALLED_TEXT if message.is_recalled else message.text,
@@ -105,6 +104,9 @@ def message_basic(message: Entry, sender: User, viewer_id: int | None = None) ->
         "reply_to_id": message.reply_to,
         "deleted": message.is_recalled or viewer_id in message.hidden_for,
     }
+    if message.edited_us is not None and not message.is_recalled:
+        struct["edited_at"] = message.edited_us / 1e6
+    return struct
 
 
 @lru_cache(CACHED_READERS)
@@ -164,6 +166,15 @@ class ActionsProtocol:
             case events.ChatRead(chat, user_id):
                 read = {"chat_id": chat.id, "user_id": user_id}
                 yield Packet(notification("messages_read", read), chat.id)
+            case events.MessageEdited(chat, details):
+                news = {"message": message_detailed(details)}
+                yield Packet(notification("message_edited", news), chat.id)
+            case events.ChatRenamed(chat):
+                news = {"chat_id": chat.id, "chat_name": chat.title}
+                yield Packet(notification("chat_renamed", news), chat.id)
+            case events.Typing(chat, user_id):
+                news = {"chat_id": chat.id, "user_id": user_id}
+                yield Packet(notification("typing", news), chat.id, except_user_id=user_id)
             case events.MessageRecalled(chat, message_id):
                 yield Packet(notification("message_recalled", {"message_id": message_id}), chat.id)
             case events.MessageHidden(user_id, message_id):
@@ -196,6 +207,9 @@ class ActionsProtocol:
                     yield Packet(notification("friend_deleted", news), user_ids=(user.id,))
             case events.ProfileChanged(user):
                 yield Packet(notification("profile_change"), user_ids=(user.id,))
+            case events.PresenceChanged(user_id, is_online, chat_ids):
+                news = {"user_id": user_id, "online": is_online}
+                yield Packet(notification("presence", news), presence_in=chat_ids, except_user_id=user_id)
             case events.Notice(user_ids, action, data):
                 yield Packet(notification(action, data), user_ids=user_ids)
 

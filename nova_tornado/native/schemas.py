@@ -11,7 +11,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, missing
 
 from nova_tornado.domain.errors import BadField, Malformed
-from nova_tornado.domain.rules import check_id, check_string
+from nova_tornado.domain.rules import check_chat_title, check_id, check_string
 
 
 class Checked(fields.Field[Any]):
@@ -86,6 +86,12 @@ class NewChat(Request):
 
     chat_members = Checked(anything)
     chat_name = Checked(anything)
+
+
+class ChatName(Request):
+    """PATCH /chat/<id>."""
+
+    chat_name = Checked(check_chat_title)
 
 
 class NewOwner(Request):

@@ -157,6 +157,20 @@ class ActionsSocket(BaseSocket, ActionsHandler):
         else:
             await self.services.messages.recall(self.user, message_id)
 
+    async def _edit_message(self, data: Any, _request_id: int) -> None:
+        fields = _object(data)
+        message_id = check_id(fields.get("message_id"), "message_id")
+        await self.services.messages.edit(self.user, message_id, check_text(fields.get("content")))
+
+    async def _typing(self, data: Any, _request_id: int) -> None:
+        chat_id = check_id(_object(data).get("chat_id"), "chat_id")
+        await self.services.messages.note_typing(self.user, chat_id)
+
+    async def _presence(self, _data: Any, _request_id: int) -> None:
+        assert self.connection is not None
+        online = self.services.presence.watch(self.connection)
+        self._answer(packets.notification("presence", {"online": online}))
+
     async def _messages_read(self, data: Any, _request_id: int) -> None:
         chat_id = check_id(_object(data).get("chat_id"), "chat_id")
         await self.services.messages.mark_read(self.user, chat_id)
@@ -173,6 +187,9 @@ HANDLERS = {
     "send_message": ActionsSocket._send_message,
     "recall_message": ActionsSocket._recall_message,
     "messages_read": ActionsSocket._messages_read,
+    "edit_message": ActionsSocket._edit_message,
+    "typing": ActionsSocket._typing,
+    "presence": ActionsSocket._presence,
 }
 
 ROUTES = [(r"/ws/", ActionsSocket)]

@@ -12,6 +12,10 @@ from nova_tornado.domain.models import Chat, Entry, EntryKind, Membership, Role
 from nova_tornado.storage.store import Store
 
 CACHED_CHATS = 20_000
+MEMBER_KINDS = frozenset(
+    (EntryKind.MEMBER_ADDED, EntryKind.MEMBER_REMOVED, EntryKind.ADMIN_CHANGED, EntryKind.OWNER_CHANGED)
+)
+"""Entries that change members."""
 
 
 def fold(chat: Chat, entry: Entry) -> None:
@@ -24,9 +28,11 @@ def fold(chat: Chat, entry: Entry) -> None:
             member = chat.members.get(entry.sender_id)
             if member is not None and member.read_seq < entry.seq:
                 member.read_seq, member.read_count = entry.seq, entry.count
-        case EntryKind.RECALLED:
+        case EntryKind.EDITED | EntryKind.RECALLED:
             if chat.last_message is not None and chat.last_message.id == entry.target:
                 chat.last_message = None
+        case EntryKind.RENAMED:
+            chat.title = entry.text
         case EntryKind.MEMBER_ADDED:
             assert entry.user_id is not None and entry.membership_id is not None
             chat.members[entry.user_id] = Membership(
@@ -146,7 +152,7 @@ class ChatCache:
     @staticmethod
     def _refold(chat: Chat, entry: Entry) -> None:
         """Fold an entry into a chat whose members are as their documents say, at least as new as the entry."""
-        if entry.kind in (EntryKind.MESSAGE, EntryKind.RECALLED, EntryKind.CHAT_DELETED):
+        if entry.kind not in MEMBER_KINDS:
             fold(chat, entry)
         else:
             chat.last_seq, chat.last_count, chat.last_sent_us = entry.seq, entry.count, entry.sent_us
@@ -158,7 +164,7 @@ class ChatCache:
             The entries that were new.
         """
         entries = [entry async for entry in self._store.messages.read_log(chat.id, chat.last_seq)]
-        if any(entry.kind not in (EntryKind.MESSAGE, EntryKind.RECALLED) for entry in entries):
+        if any(entry.kind in MEMBER_KINDS for entry in entries):
             members = await self._store.memberships.list_of_chats([chat.id])
             for member in members[chat.id]:
                 known = chat.members.get(member.user_id)

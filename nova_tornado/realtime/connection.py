@@ -43,10 +43,22 @@ class Connection:
         user_id, session_id: who is connected, through which sign-in.
         protocol: the wire protocol it speaks.
         outbox: complete frames pushed in this turn of the event loop; not empty while the hub knows to flush it.
+        watches_presence: it asked to be told who comes and goes.
         is_closing: a close frame was sent; nothing more will be.
     """
 
-    __slots__ = ("_closer", "_hub", "_socket", "_stream", "is_closing", "outbox", "protocol", "session_id", "user_id")
+    __slots__ = (
+        "_closer",
+        "_hub",
+        "_socket",
+        "_stream",
+        "is_closing",
+        "outbox",
+        "protocol",
+        "session_id",
+        "user_id",
+        "watches_presence",
+    )
 
     def __init__(
         self, hub: Hub, protocol: WireProtocol, user_id: int, session_id: bytes, stream: IOStream, closer: Closer
@@ -59,6 +71,7 @@ class Connection:
         self._socket: socket = stream.socket
         self._closer = closer
         self.outbox: list[bytes] = []
+        self.watches_presence = False
         self.is_closing = False
 
     def push(self, frames: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nova_tornado.domain import events
 from nova_tornado.domain.models import Chat, Entry, EntryKind
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.message_details import MessageDetailer
 from nova_tornado.storage.messages import Messages
 
 
@@ -18,6 +19,7 @@ class EntryEvents:
     def __init__(self, messages: Messages, directory: UserDirectory) -> None:
         self._messages = messages
         self._directory = directory
+        self._details = MessageDetailer(messages, directory)
 
     async def of(self, chat: Chat, entry: Entry) -> list[events.Event]:
         """The events of one entry, after it was folded into its chat."""
@@ -29,6 +31,14 @@ class EntryEvents:
                 )
                 reply_to = (answered, users[answered.sender_id]) if answered else None
                 return [events.MessageSent(chat, entry, users[entry.sender_id], reply_to)]
+            case EntryKind.EDITED:
+                assert entry.target is not None
+                edited = await self._messages.find(entry.target)
+                if edited is None:
+                    return []
+                return [events.MessageEdited(chat, (await self._details.of(chat, [edited]))[0])]
+            case EntryKind.RENAMED:
+                return [events.ChatRenamed(chat)]
             case EntryKind.RECALLED:
                 assert entry.target is not None
                 return [events.MessageRecalled(chat, entry.target)]

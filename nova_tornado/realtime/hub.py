@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from nova_tornado.domain.events import ChatCreated, ChatDeleted, Event, MemberAdded, MemberRemoved, SessionsEnded
@@ -24,12 +24,16 @@ class Packet(NamedTuple):
     Attributes:
         payload: the text of one frame, in UTF-8.
         chat_id: every connection of every member of that chat (of one who is just being removed, too) …
-        user_ids: … or every connection of those users.
+        user_ids: … or every connection of those users …
+        presence_in: … or every connection that asked for presence, of every member of any of those chats.
+        except_user_id: in a chat or for presence, not this user's connections.
     """
 
     payload: bytes
     chat_id: int | None = None
     user_ids: Iterable[int] = ()
+    except_user_id: int = 0
+    presence_in: Iterable[int] = ()
 
 
 class WireProtocol(Protocol):
@@ -42,6 +46,10 @@ class WireProtocol(Protocol):
 
     def end_session(self, connection: Connection) -> None:
         """Tell a connection that its session has ended, and close it."""
+
+
+PresenceSink = Callable[[int, bool, set[int]], None]
+"""Told of each user who has come or gone, with his chats."""
 
 
 class UserLinks:
@@ -71,6 +79,7 @@ class Hub:
         self._chats: dict[int, dict[WireProtocol, dict[Connection, None]]] = {}
         self._protocols: dict[WireProtocol, int] = {}
         self._dirty: list[Connection] = []
+        self.presence_sink: PresenceSink = lambda _user_id, _is_online, _chat_ids: None
 
     @property
     def connection_count(self) -> int:
@@ -112,8 +121,28 @@ class Hub:
         if links.uses == 0 and self._users.get(links.user_id) is links:
             del self._users[links.user_id]
 
+    def is_online(self, user_id: int) -> bool:
+        """Whether a user has a connection here."""
+        links = self._users.get(user_id)
+        return links is not None and bool(links.connections)
+
+    def list_online_with(self, user_id: int) -> list[int]:
+        """The online users who share a chat with a connected user, ascending, without himself."""
+        links = self._users.get(user_id)
+        if links is None:
+            return []
+        found = {
+            connection.user_id
+            for chat_id in links.chat_ids
+            for connections in self._chats.get(chat_id, {}).values()
+            for connection in connections
+        }
+        return sorted(found - {user_id})
+
     def add(self, links: UserLinks, connection: Connection) -> None:
         """A connection is open: from now on it hears what concerns its user."""
+        if not links.connections:
+            self.presence_sink(links.user_id, True, links.chat_ids)
         links.connections[connection] = None
         self._protocols[connection.protocol] = self._protocols.get(connection.protocol, 0) + 1
         for chat_id in links.chat_ids:
@@ -129,6 +158,8 @@ class Hub:
             del self._protocols[connection.protocol]
         for chat_id in links.chat_ids:
             self._unindex(chat_id, connection)
+        if not links.connections:
+            self.presence_sink(links.user_id, False, links.chat_ids)
 
     def _index(self, chat_id: int, connection: Connection) -> None:
         self._chats.setdefault(chat_id, {}).setdefault(connection.protocol, {})[connection] = None
@@ -189,22 +220,39 @@ class Hub:
                 continue
             # Packets in a row for the same chat go out as one piece.
             run: list[bytes] = []
-            run_chat_id = None
-            for payload, chat_id, user_ids in packets:
-                if run and chat_id != run_chat_id:
-                    self._push_to_chat(protocol, run_chat_id, b"".join(run))
+            run_key: tuple[int | None, int] = (None, 0)
+            for payload, chat_id, user_ids, except_user_id, presence_in in packets:
+                if run and (chat_id, except_user_id) != run_key:
+                    self._push_to_chat(protocol, run_key, b"".join(run))
                     run.clear()
+                frame = text_frame(payload)
                 if chat_id is not None:
-                    run.append(text_frame(payload))
-                    run_chat_id = chat_id
+                    run.append(frame)
+                    run_key = (chat_id, except_user_id)
                 else:
-                    self.push_to_users(protocol, user_ids, text_frame(payload))
+                    self.push_to_users(protocol, user_ids, frame)
+                    for connection in self._presence_watchers(protocol, presence_in):
+                        if connection.user_id != except_user_id:
+                            connection.push(frame)
             if run:
-                self._push_to_chat(protocol, run_chat_id, b"".join(run))
+                self._push_to_chat(protocol, run_key, b"".join(run))
 
-    def _push_to_chat(self, protocol: WireProtocol, chat_id: int | None, frames: bytes) -> None:
+    def _presence_watchers(self, protocol: WireProtocol, chat_ids: Iterable[int]) -> set[Connection]:
+        return {
+            connection
+            for chat_id in chat_ids
+            for connection in self._chats.get(chat_id, {}).get(protocol, ())
+            if connection.watches_presence
+        }
+
+    def _push_to_chat(self, protocol: WireProtocol, key: tuple[int | None, int], frames: bytes) -> None:
+        chat_id, except_user_id = key
         connections = self._chats.get(chat_id or 0, {}).get(protocol)
-        if connections:
+        if connections and except_user_id:
+            for connection in connections:
+                if connection.user_id != except_user_id:
+                    connection.push(frames)
+        elif connections:
             dirty = self._dirty
             if not dirty:
                 asyncio.get_running_loop().call_soon(self._flush)

@@ -293,6 +293,37 @@ class ChatService:
 
         return Plan(drafts, documents)
 
+    async def rename(self, actor: User, chat_id: int, title: str) -> Chat:
+        """Give a group another title.
+
+        Args:
+            title: checked by ``rules.check_chat_title``.
+
+        Raises:
+            ChatUnknown: no such chat, or he is not in it.
+            PrivateChat, NoRight: not possible.
+
+        Source: contract "actions" section 8; contract "protocols" section 0.5.
+        """
+        chat = await self.get(chat_id)
+
+        def plan(chat: Chat) -> Plan:
+            caller = chat.members.get(actor.id)
+            if caller is None:
+                raise ChatUnknown
+            if chat.is_private:
+                raise PrivateChat
+            if caller.role is Role.MEMBER:
+                raise NoRight("Only the owner and admins can rename the group")
+
+            async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
+                await self._store.chats.rename(chat.id, title, session)
+
+            return Plan([Draft(EntryKind.RENAMED, actor.id, title)], documents)
+
+        await self._log.change(chat, plan)
+        return chat
+
     async def set_admin(self, actor: User, chat_id: int, user_id: int, is_admin: bool) -> None:
         """Make a member an admin, or an admin a plain member.
 

@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from nova_tornado.domain.errors import BadField, MessageUnknown, NoRight, NotAMember
-from nova_tornado.domain.events import ChatRead, MessageHidden
-from nova_tornado.domain.models import SEQ_SPAN, Chat, Entry, EntryKind, User, chat_of, seq_of
+from nova_tornado.domain.events import ChatRead, MessageHidden, Typing
+from nova_tornado.domain.models import SEQ_SPAN, Chat, Entry, EntryKind, MessageDetails, User, chat_of, seq_of
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache
+from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.log import ChatLog, Draft, Plan, Sent
+from nova_tornado.realtime.message_details import MessageDetailer
 from nova_tornado.services.chats import ChatService
 from nova_tornado.storage.database import Document, MongoSession
 from nova_tornado.storage.messages import PAGE_MESSAGES
 from nova_tornado.storage.store import Store
 
+TYPING_PAUSE_S = 3
 PAGE_MAX_MESSAGES = 1_000
 """The largest ``limit`` of a page that a client may ask for."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Readers:
-    """The members who have read a message, by id. Messages with the same readers share one object."""
-
-    users: Sequence[User]
-
-
-NO_READERS = Readers(())
-
-
-@dataclass(frozen=True, slots=True)
-class MessageDetails:
-    """A message with all that is told about it.
-
-    Attributes:
-        reply_to: the message it answers, if any.
-        replies: the messages that answer it, by id.
-        readers: the members who have read it.
-    """
-
-    message: Entry
-    sender: User
-    reply_to: tuple[Entry, User] | None
-    replies: Sequence[tuple[Entry, User]]
-    readers: Readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +43,7 @@ class MessageService:
     """Sends, recalls, hides, marks as read and looks up messages.
 
     Args:
-        store, cache, log, chats, directory, bus: the parts it works with.
+        store, cache, log, chats, directory, bus, clock: the parts it works with.
     """
 
     def __init__(
@@ -79,6 +54,7 @@ class MessageService:
         chats: ChatService,
         directory: UserDirectory,
         bus: Bus,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._messages = store.messages
@@ -87,6 +63,9 @@ class MessageService:
         self._chats = chats
         self._directory = directory
         self._bus = bus
+        self._clock = clock
+        self._details = MessageDetailer(store.messages, directory)
+        self._last_typing_us: dict[tuple[int, int], int] = {}
 
     # Sending
 
@@ -135,6 +114,60 @@ class MessageService:
 
     async def _sender(self, message: Entry) -> User:
         return self._directory.deleted if message.is_recalled else await self._directory.get(message.sender_id)
+
+    async def details(self, chat: Chat, messages: Sequence[Entry]) -> list[MessageDetails]:
+        """All that is told about messages of a chat, in their order."""
+        return await self._details.of(chat, messages)
+
+    async def note_typing(self, user: User, chat_id: int) -> None:
+        """Tell the other members that a member is writing; at most once in ``TYPING_PAUSE_S`` for each chat.
+
+        Raises:
+            ChatUnknown, NotAMember: not possible.
+
+        Source: contract "actions" section 8.
+        """
+        chat = await self._chats.get_for(user.id, chat_id)
+        now_us = self._clock.now_us()
+        for key, then_us in list(self._last_typing_us.items()):
+            if now_us - then_us < TYPING_PAUSE_S * 1_000_000:
+                break
+            del self._last_typing_us[key]
+        if (user.id, chat.id) not in self._last_typing_us:
+            self._last_typing_us[user.id, chat.id] = now_us
+            self._bus.publish(Typing(chat, user.id))
+
+    # Changing
+
+    async def edit(self, user: User, message_id: int, text: str) -> None:
+        """Replace the text of one's own message.
+
+        Args:
+            text: checked by ``rules.check_text``.
+
+        Raises:
+            MessageUnknown: no such message, or in a chat of others.
+            NoRight: it is another's, or recalled.
+
+        Source: contract "actions" section 8; contract "protocols" section 0.6.
+        """
+        chat = await self._find_chat(message_id)
+        message = await self._find(message_id)
+        edited_us = self._clock.now_us()
+
+        def plan(chat: Chat) -> Plan:
+            if user.id not in chat.members:
+                raise MessageUnknown
+            if message.sender_id != user.id:
+                raise NoRight("Only the sender can edit a message")
+
+            async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
+                if not await self._messages.edit(message_id, text, edited_us, session):
+                    raise NoRight("A recalled message cannot be edited")
+
+            return Plan([Draft(EntryKind.EDITED, user.id, target=message_id)], documents)
+
+        await self._log.change(chat, plan)
 
     # Taking back
 
@@ -219,7 +252,7 @@ class MessageService:
             limit=limit,
             is_ascending=after is not None and before is None,
         )
-        return await self.details(chat, sorted(page, key=lambda message: -message.id))
+        return await self._details.of(chat, sorted(page, key=lambda message: -message.id))
 
     async def iterate(self, chat: Chat, search: MessageSearch | None = None) -> AsyncIterator[list[MessageDetails]]:
         """A chat's messages, newest first, page by page, however many there are.
@@ -241,7 +274,7 @@ class MessageService:
                 chat.id, after_seq=after_seq, before_seq=before_seq, limit=PAGE_MESSAGES, condition=condition
             )
             if page:
-                yield await self.details(chat, page)
+                yield await self._details.of(chat, page)
             if len(page) < PAGE_MESSAGES:
                 return
             before_seq = page[-1].seq
@@ -270,65 +303,6 @@ class MessageService:
         users = await self._directory.load(former)
         gone = [user_id for user_id in former if users[user_id].id != user_id]
         return {"$or": [condition, {"recalled": True}, {"sender": {"$in": gone}}]}
-
-    async def details(self, chat: Chat, messages: Sequence[Entry]) -> list[MessageDetails]:
-        """All that is told about messages of a chat.
-
-        Args:
-            chat: theirs.
-            messages: in the order in which they are returned.
-        """
-        replies = await self._messages.list_replies([message.id for message in messages])
-        answered = {
-            message.id: message
-            for message in await self._messages.list_by_ids(
-                message.reply_to for message in messages if message.reply_to is not None
-            )
-        }
-        users = await self._directory.load(
-            set(chat.members) | {message.sender_id for message in (*messages, *replies, *answered.values())}
-        )
-
-        def sender(message: Entry) -> User:
-            return self._directory.deleted if message.is_recalled else users[message.sender_id]
-
-        replies_to: dict[int, list[tuple[Entry, User]]] = {}
-        for reply in replies:
-            assert reply.reply_to is not None
-            replies_to.setdefault(reply.reply_to, []).append((reply, sender(reply)))
-        find_readers = _reader_finder(chat, users)
-        details = []
-        for message in messages:
-            target = answered.get(message.reply_to) if message.reply_to is not None else None
-            details.append(
-                MessageDetails(
-                    message,
-                    sender(message),
-                    (target, sender(target)) if target is not None else None,
-                    replies_to.get(message.id, ()),
-                    find_readers(message.seq),
-                )
-            )
-        return details
-
-
-def _reader_finder(chat: Chat, users: Mapping[int, User]) -> Callable[[int], Readers]:
-    """A function from a place in the log to those who have read it."""
-    # One who has joined and read nothing since has read nothing at all.
-    cursors = sorted(
-        (member.read_seq, member.user_id) for member in chat.members.values() if member.read_seq > member.joined_seq
-    )
-    found: dict[int, Readers] = {}
-
-    def find(seq: int) -> Readers:
-        first = bisect_left(cursors, (seq, 0))
-        readers = found.get(first)
-        if readers is None:
-            ids = sorted(user_id for _, user_id in cursors[first:] if user_id in users)
-            readers = found[first] = Readers([users[user_id] for user_id in ids])
-        return readers
-
-    return find
 
 
 def _seq_bound(chat_id: int, message_id: int | None, default: int) -> int:

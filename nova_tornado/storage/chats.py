@@ -94,6 +94,10 @@ class Chats:
         if updates:
             await self._collection.bulk_write(updates, ordered=False)
 
+    async def rename(self, chat_id: int, title: str, session: MongoSession) -> None:
+        """Give a chat another title."""
+        await self._collection.update_one({"_id": chat_id}, {"$set": {"title": title}}, session=session)
+
     async def delete(self, chat_id: int, session: MongoSession) -> None:
         """Remove a chat and note that its log is to be removed."""
         await self._collection.delete_one({"_id": chat_id}, session=session)

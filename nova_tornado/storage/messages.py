@@ -1,7 +1,7 @@
 """The collection ``messages``: the chats' logs, clustered on the message id, which is the sequencer.
 
 ``{_id, kind, count, sender, sent_us, write_id, text?, reply_to?, client_id?, user?, membership?, target?, is_admin?,
-recalled?, hidden_for?}``.
+edited_us?, recalled?, hidden_for?}``.
 
 A clustered collection answers ranges and single ids of ``_id`` with a seek, but scans the whole collection for
 ``$in`` and for ``$expr`` (seen with MongoDB 6.0): every query here bounds ``_id`` from both sides.
@@ -100,6 +100,7 @@ def _entry(document: Document) -> Entry:
         membership_id=document.get("membership"),
         target=document.get("target"),
         is_admin=document.get("is_admin", False),
+        edited_us=document.get("edited_us"),
         is_recalled=document.get("recalled", False),
         hidden_for=tuple(document.get("hidden_for", ())),
     )
@@ -243,6 +244,15 @@ class Messages:
             session=session,
         )
         return result.modified_count == 1
+
+    async def edit(self, message: int, text: str, edited_us: int, session: MongoSession) -> bool:
+        """Replace a message's text; False if it is recalled."""
+        result = await self._collection.update_one(
+            {"_id": message, "recalled": {"$exists": False}},
+            {"$set": {"text": text, "edited_us": edited_us}},
+            session=session,
+        )
+        return result.matched_count == 1
 
     async def hide(self, message: int, user_id: int) -> None:
         """Note that a user has deleted a message for himself."""

@@ -8,6 +8,7 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
+from nova_tornado.realtime.presence import Presence
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.friend_groups import FriendGroupService
@@ -28,6 +29,7 @@ class Services:
     messages: MessageService
     directory: UserDirectory
     hub: Hub
+    presence: Presence
     bus: Bus
     clock: Clock
     request_limits: RequestLimits

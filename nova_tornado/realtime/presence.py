@@ -1,0 +1,50 @@
+"""Who is online: whoever has at least one connection. Changes are gathered, so that a page reload is no news."""
+
+from __future__ import annotations
+
+import asyncio
+
+from nova_tornado.domain.events import PresenceChanged
+from nova_tornado.realtime.bus import Bus
+from nova_tornado.realtime.connection import Connection
+from nova_tornado.realtime.hub import Hub
+
+GATHER_S = 1.0
+"""How long changes are gathered. Source: contract "actions" section 8."""
+
+
+class Presence:
+    """Tells who comes and goes to those who asked.
+
+    Args:
+        hub: knows the connections.
+        bus: takes the events.
+    """
+
+    def __init__(self, hub: Hub, bus: Bus) -> None:
+        self._hub = hub
+        self._bus = bus
+        self._changed: dict[int, tuple[bool, frozenset[int]]] = {}
+        hub.presence_sink = self._note
+
+    def watch(self, connection: Connection) -> list[int]:
+        """From now on tell a connection who comes and goes.
+
+        Returns:
+            The users online now who share a chat with its user (friends do), ascending.
+        """
+        connection.watches_presence = True
+        return self._hub.list_online_with(connection.user_id)
+
+    def _note(self, user_id: int, is_online: bool, chat_ids: set[int]) -> None:
+        if not self._changed:
+            asyncio.get_running_loop().call_later(GATHER_S, self._tell)
+        was_online, _ = self._changed.get(user_id, (not is_online, chat_ids))
+        self._changed[user_id] = (was_online, frozenset(chat_ids))
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, {}
+        for user_id, (was_online, chat_ids) in changed.items():
+            is_online = self._hub.is_online(user_id)
+            if is_online is not was_online:
+                self._bus.publish(PresenceChanged(user_id, is_online, chat_ids))
