@@ -157,6 +157,7 @@ class ActionsProtocol:
 
     def render(self, event: Event) -> Iterable[Packet]:
         """The packets of an event, in the order in which they are sent."""
+        news: Struct
         match event:
             case events.MessageSent(chat, message, sender, reply_to):
                 yield Packet(new_message(message, sender, reply_to), chat.id)
