@@ -42,6 +42,8 @@ from nova_tornado.web.socket import FRAME_MAX_BYTES, PING_INTERVAL_S, PING_TIMEO
 log = logging.getLogger(__name__)
 
 NATIVE_ROUTES = [*user_handlers.ROUTES, *friend_handlers.ROUTES, *chat_handlers.ROUTES, *socket.ROUTES]
+HEALTH_PATH = "/healthz"
+READY_PATH = "/readyz"
 HEADERS_MAX_BYTES = 32 * 1024
 IDLE_HTTP_TIMEOUT_S = 75
 BODY_TIMEOUT_S = 60
@@ -113,7 +115,7 @@ class NovaApp:
         await self.services.accounts.open()
         await self._chats.open()
         nova = Nova(self.services, self.store)
-        own_paths = [route[0] for route in NATIVE_ROUTES]
+        own_paths = [HEALTH_PATH, READY_PATH, *(route[0] for route in NATIVE_ROUTES)]
         routes: list[Any] = [
             *NATIVE_ROUTES,
             *self._plugins.call_distinct("nova_routes", "0", own_paths, nova=nova),
@@ -122,8 +124,8 @@ class NovaApp:
         self.bus.add_sink(self.dispatcher.publish)
         self.application = NovaApplication(
             [
-                (r"/healthz", HealthHandler, {"check": lambda: True}),
-                (r"/readyz", HealthHandler, {"check": lambda: self.ready}),
+                (HEALTH_PATH, HealthHandler, {"check": lambda: True}),
+                (READY_PATH, HealthHandler, {"check": lambda: self.ready}),
                 *((path, handler, {"services": self.services, **dict(*more)}) for path, handler, *more in routes),
             ],
             NotFoundHandler,

@@ -98,4 +98,5 @@ class NotFoundHandler(ActionsHandler):
     def answer_http_error(self, status: int) -> None:
         """Whatever it was, the path is not there."""
         self.set_status(404)
+        self.clear_header("Allow")
         self.finish(dumps({"ok": False, "error": f"{self.request.path} not found on this server"}))

@@ -108,7 +108,8 @@ class ActionsSocket(BaseSocket, ActionsHandler):
             return False
         if not 0 < len(content) <= TEXT_MAX_CHARACTERS or "\0" in content:
             return False
-        done = self.services.messages.send_at_once(self.user, chat_id, content)
+        sender = self.services.directory.peek(self.user.id)  # as he is now, not as he was at the handshake
+        done = self.services.messages.send_at_once(sender, chat_id, content) if sender is not None else None
         if done is None:
             return False
         self._under_way += 1
@@ -137,7 +138,8 @@ class ActionsSocket(BaseSocket, ActionsHandler):
         content = check_text(fields.get("content"))
         reply_to = check_id(fields["reply_to"], "reply_to") if "reply_to" in fields else None
         client_id = check_client_message_id(fields.get("client_message_id"))
-        sent = await self.services.messages.send(self.user, chat_id, content, reply_to, client_id)
+        sender = await self.services.directory.get(self.user.id)
+        sent = await self.services.messages.send(sender, chat_id, content, reply_to, client_id)
         if sent.is_repeat:
             chat = await self.services.chats.get(chat_id)
             details = (await self.services.messages.details(chat, [sent.message]))[0]

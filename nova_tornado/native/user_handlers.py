@@ -20,7 +20,7 @@ class RegisterHandler(ActionsHandler):
     async def post(self) -> None:
         """Make an account and sign it in; a session that the browser had is replaced without a word."""
         request = Credentials().read(self.body)
-        user = await self.services.accounts.register(request["user_name"], request["password"])
+        user = await self.services.accounts.register(request["user_name"], request["password"], self.remote_address)
         if (old := await self.find_cookie_session()) is not None:
             await self.services.accounts.end_session(old[0], is_announced=False)
         self.set_session_cookie(await self.services.accounts.begin_session(user, SessionKind.COOKIE))

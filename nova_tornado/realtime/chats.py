@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from nova_tornado.domain.errors import Unavailable
@@ -55,6 +57,20 @@ def fold(chat: Chat, entry: Entry) -> None:
             chat.is_deleted = True
 
 
+class News(NamedTuple):
+    """What a chat's log holds behind the end that is known here.
+
+    Attributes:
+        entries: in order.
+        members: as they are by now; None if the entries do not change them.
+        newest: the newest message that is not recalled, where the one known may be recalled or edited.
+    """
+
+    entries: list[Entry]
+    members: dict[int, Membership] | None
+    newest: Entry | None
+
+
 class ChatCache:
     """A bounded cache of chats, loaded when they are first needed.
 
@@ -63,10 +79,13 @@ class ChatCache:
 
     Args:
         store: where they come from.
+        note_sender: told of the sender of each message that was read from the log: his cursor may be stored by nobody,
+            if he sent it before a crash or through another process.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, note_sender: Callable[[Chat, int], None] = lambda _chat, _sender_id: None) -> None:
         self._store = store
+        self.note_sender = note_sender
         self._chats: OrderedDict[int, Chat] = OrderedDict()
         self._alive: WeakValueDictionary[int, Chat] = WeakValueDictionary()
         self._loading: dict[int, asyncio.Future[None]] = {}
@@ -116,6 +135,25 @@ class ChatCache:
                 found[chat_id] = known
         return found
 
+    @contextmanager
+    def making(self, chat: Chat) -> Iterator[None]:
+        """Around the storing of a new chat, which is to be ``put`` in there.
+
+        It can be found in the database before this process knows that it is stored; who looks for it then waits,
+        instead of loading a second object.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loading[chat.id] = done
+        try:
+            yield
+            done.set_result(None)
+        except BaseException:
+            done.set_exception(Unavailable())
+            done.exception()  # maybe nobody waits
+            raise
+        finally:
+            del self._loading[chat.id]
+
     def put(self, chat: Chat) -> None:
         """Take in a chat."""
         self._chats[chat.id] = chat
@@ -136,6 +174,7 @@ class ChatCache:
         members = await self._store.memberships.list_of_chats([chat.id for chat, _ in found])
         chats = []
         for chat, _ in found:
+            checkpoint_seq = chat.last_seq
             chat.members = {member.user_id: member for member in members[chat.id]}
             for entry in tails.get(chat.id, ()):
                 if entry.seq <= chat.last_seq:
@@ -147,6 +186,7 @@ class ChatCache:
                 chat.last_message = await self._store.messages.find_newest(chat.id)
             if chat.members and not chat.is_deleted:
                 chats.append(chat)
+                self._note_senders(chat, [entry for entry in tails.get(chat.id, ()) if entry.seq > checkpoint_seq])
         return chats
 
     @staticmethod
@@ -157,26 +197,41 @@ class ChatCache:
         else:
             chat.last_seq, chat.last_count, chat.last_sent_us = entry.seq, entry.count, entry.sent_us
 
-    async def catch_up(self, chat: Chat) -> list[Entry]:
-        """Bring a chat up to the end of its log, which another process has written to.
+    def _note_senders(self, chat: Chat, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.kind is EntryKind.MESSAGE:
+                self.note_sender(chat, entry.sender_id)
 
-        Returns:
-            The entries that were new.
-        """
+    async def read_news(self, chat: Chat) -> News:
+        """Read what others have written to a chat; it stays as it is, see ``take_in``."""
         entries = [entry async for entry in self._store.messages.read_log(chat.id, chat.last_seq)]
-        if any(entry.kind in MEMBER_KINDS for entry in entries):
-            members = await self._store.memberships.list_of_chats([chat.id])
-            for member in members[chat.id]:
+        kinds = {entry.kind for entry in entries}
+        members = None
+        # A deleted chat has no members any more; those known here are to be told.
+        if kinds & MEMBER_KINDS and EntryKind.CHAT_DELETED not in kinds:
+            found = await self._store.memberships.list_of_chats([chat.id])
+            members = {member.user_id: member for member in found[chat.id]}
+        newest = None
+        if chat.last_message is None or kinds & {EntryKind.EDITED, EntryKind.RECALLED}:
+            newest = await self._store.messages.find_newest(chat.id)
+        return News(entries, members, newest)
+
+    def take_in(self, chat: Chat, news: News) -> None:
+        """Bring a chat up to date; nothing may have been folded into it since ``news`` was read."""
+        if news.members is not None:
+            for member in news.members.values():
                 known = chat.members.get(member.user_id)
                 if known is not None and known.read_seq > member.read_seq:
                     member.read_seq, member.read_count = known.read_seq, known.read_count
-            chat.members = {member.user_id: member for member in members[chat.id]}
-        for entry in entries:
+            chat.members = news.members
+        for entry in news.entries:
             self._refold(chat, entry)
-        await self.restore_last_message(chat)
+        if chat.last_message is None:
+            chat.last_message = news.newest
         if chat.is_deleted:
             self.forget(chat.id)
-        return entries
+        else:
+            self._note_senders(chat, news.entries)
 
     async def restore_last_message(self, chat: Chat) -> None:
         """Find the newest message again after the one known was recalled."""

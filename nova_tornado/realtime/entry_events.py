@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nova_tornado.domain import events
 from nova_tornado.domain.models import Chat, Entry, EntryKind
 from nova_tornado.realtime.directory import UserDirectory
@@ -21,8 +23,13 @@ class EntryEvents:
         self._directory = directory
         self._details = MessageDetailer(messages, directory)
 
-    async def of(self, chat: Chat, entry: Entry) -> list[events.Event]:
-        """The events of one entry, after it was folded into its chat."""
+    async def of(self, chat: Chat, entry: Entry, user_ids: Iterable[int] = ()) -> list[events.Event]:
+        """The events of one entry.
+
+        Args:
+            chat: its chat, before or after the entry is folded into it.
+            user_ids: who may be a member by the entry's time, besides those known.
+        """
         match entry.kind:
             case EntryKind.MESSAGE:
                 answered = await self._messages.find(entry.reply_to) if entry.reply_to else None
@@ -56,4 +63,4 @@ class EntryEvents:
                 return [events.OwnerChanged(chat, entry.user_id)]
             case EntryKind.CHAT_DELETED:
                 senders = {chat.last_message.sender_id} if chat.last_message else set()
-                return [events.ChatDeleted(chat, await self._directory.load(senders | set(chat.members)))]
+                return [events.ChatDeleted(chat, await self._directory.load(senders.union(chat.members, user_ids)))]

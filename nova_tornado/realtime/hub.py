@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from nova_tornado.domain.errors import Unavailable
 from nova_tornado.domain.events import ChatCreated, ChatDeleted, Event, MemberAdded, MemberRemoved, SessionsEnded
 from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, Connection
 from nova_tornado.realtime.frames import text_frame
@@ -105,7 +106,8 @@ class Hub:
         try:
             chat_ids = await self._memberships.list_chat_ids(user_id)
         except BaseException as error:
-            links.loaded.set_exception(error)
+            # The cancellation of this one is not that of those who wait for the same.
+            links.loaded.set_exception(error if isinstance(error, Exception) else Unavailable())
             links.loaded.exception()  # it is raised below as well; nobody else may be waiting
             self.unlink(links)
             raise
@@ -214,7 +216,7 @@ class Hub:
     def _deliver(self, event: Event) -> None:
         for protocol in self._protocols:
             try:
-                packets = protocol.render(event)
+                packets = list(protocol.render(event))  # its faults are raised in here, not where packets are sent
             except Exception:
                 log.exception("protocol %s cannot render %s", protocol.name, type(event).__name__)
                 continue
@@ -280,7 +282,10 @@ class Hub:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
-            connection.flush()
+            try:
+                connection.flush()
+            except Exception:
+                log.exception("a connection of user %d cannot be written to", connection.user_id)
 
     def _end_sessions(self, user_id: int, session_ids: frozenset[bytes] | None) -> None:
         links = self._users.get(user_id)

@@ -37,6 +37,8 @@ from nova_tornado.storage.store import Store
 
 log = logging.getLogger(__name__)
 
+NO_ANSWER = (UnknownOutcomeError, ConnectionFailure, OperationFailure)
+"""What storage raises while the database does not answer."""
 BATCH_MAX_ENTRIES = 1_000
 RETRY_PAUSE_S = 0.1
 GIVE_UP_S = 15.0
@@ -134,7 +136,10 @@ class ChatLog:
         self._ready: deque[_Lane] = deque()
         self._committer: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[None]] = set()
+        self._recoveries: set[asyncio.Task[None]] = set()
+        self._is_closing = False
         self._checkpoints = Checkpoints(store)
+        chats.note_sender = self._checkpoints.note
         self._events = EntryEvents(store.messages, directory)
         self._next_write_id = int.from_bytes(os.urandom(4), "big") << 30
 
@@ -200,8 +205,27 @@ class ChatLog:
         lane.is_busy = False
         if lane.queue:
             self._make_ready(lane)
-        elif not lane.is_stale:
+        elif lane.is_stale and not self._is_closing:
+            lane.is_busy = True
+            task = asyncio.create_task(self._recover(lane), name="log recovery")
+            self._recoveries.add(task)
+            task.add_done_callback(self._recoveries.discard)
+        else:
             del self._lanes[lane.chat.id]
+
+    async def _recover(self, lane: _Lane) -> None:
+        """Learn what became of writes without an answer, and tell of it, as soon as the database answers again."""
+        try:
+            while lane.is_stale and not lane.queue:  # who sends meanwhile must get a final answer in time
+                try:
+                    await self._catch_up(lane)
+                except NO_ANSWER:
+                    await asyncio.sleep(RETRY_PAUSE_S)
+        except Exception:
+            log.exception("chat %d could not be brought up to date", lane.chat.id)
+            lane.is_stale = False  # the next conflict tries again
+        finally:
+            self._release(lane)
 
     # Group commit
 
@@ -245,14 +269,16 @@ class ChatLog:
 
     async def _commit(self, batch: list[tuple[_Lane, _Send]]) -> None:
         """Store a batch, whatever it takes; every send of it gets a final answer."""
-        todo: list[_Placed] = []
+        todo: list[_Placed] | None = None
         give_up_at = asyncio.get_running_loop().time() + GIVE_UP_S
         try:
-            for lane in {id(lane): lane for lane, _ in batch if lane.is_stale}.values():
-                await self._catch_up(lane)
-            todo = self._place(batch)
-            while todo:
+            while todo is None or todo:
                 try:
+                    for lane in {id(lane): lane for lane, _ in batch if lane.is_stale}.values():
+                        await self._catch_up(lane)
+                    if todo is None:
+                        todo = self._place(batch)
+                        continue
                     appended = await self._messages.append(
                         [placed.entry for placed in todo], [placed.send.write_id for placed in todo]
                     )
@@ -260,20 +286,21 @@ class ChatLog:
                     todo = todo[appended.stored :]
                     if appended.conflict is not None:
                         todo = await self._resolve(todo, appended.conflict)
-                except UnknownOutcomeError:
+                except NO_ANSWER:
                     # The same documents again: what was stored after all is recognised by its write id.
                     if asyncio.get_running_loop().time() > give_up_at:
                         raise
                     await asyncio.sleep(RETRY_PAUSE_S)
         except BaseException as error:
-            if not isinstance(error, UnknownOutcomeError):
-                log.exception("a batch of sends failed")
+            unanswered = [send for _, send in batch if not send.done.done()]
+            if isinstance(error, NO_ANSWER):
+                log.error("the database did not answer for %d s, %d sends are unknown", GIVE_UP_S, len(unanswered))
             else:
-                log.error("the database did not answer for %d s, outcome of %d sends unknown", GIVE_UP_S, len(todo))
-            for lane, send in batch:
-                if not send.done.done():
-                    lane.is_stale = True
-                    send.done.set_exception(OutcomeUnknown())
+                log.exception("a batch of sends failed")
+            for lane, _ in batch:
+                lane.is_stale = True
+            for send in unanswered:
+                send.done.set_exception(OutcomeUnknown())
             if isinstance(error, asyncio.CancelledError):
                 raise
 
@@ -341,10 +368,17 @@ class ChatLog:
 
     async def _catch_up(self, lane: _Lane) -> None:
         """Take in what others have written to a chat, and tell of it here."""
-        entries = await self._chats.catch_up(lane.chat)
+        chat = lane.chat
+        news = await self._chats.read_news(chat)
+        # Everything is read before anything is folded in: a failure leaves all of it to the next attempt.
+        users = {user_id for entry in news.entries for user_id in (entry.sender_id, entry.user_id) if user_id}
+        told = [event for entry in news.entries for event in await self._events.of(chat, entry, users)]
+        self._chats.take_in(chat, news)
         lane.is_stale = False
-        for entry in entries:
-            self._bus.publish(*await self._events.of(lane.chat, entry))
+        if chat.is_deleted:
+            self._checkpoints.forget(chat.id)
+        if told:
+            self._bus.publish(*told)
 
     # Changes
 
@@ -352,7 +386,10 @@ class ChatLog:
         assert isinstance(change, _Change)
         try:
             entries = await self._write_change(lane, change.planner)
-            await self._chats.restore_last_message(lane.chat)
+            try:
+                await self._chats.restore_last_message(lane.chat)
+            except NO_ANSWER:
+                lane.is_stale = True  # the change is stored and must be told; the newest message is looked up later
             self._bus.publish(*change.before)
             for entry in entries:
                 self._bus.publish(*await self._events.of(lane.chat, entry))
@@ -378,9 +415,11 @@ class ChatLog:
             write_ids = [self._take_write_id() for _ in entries]
 
             async def write(session: MongoSession) -> None:
-                await self._messages.append(entries, write_ids, session)  # noqa: B023 (called in this turn)
-                if plan.documents is not None:  # noqa: B023
+                if plan.documents is not None:  # noqa: B023 (called in this turn)
                     await plan.documents(session, entries)  # noqa: B023
+                # Last, because it is what others wait for: a transaction of a process that was killed is kept open by
+                # the database for a minute, and holds the chat up for so long if its entries are in it.
+                await self._messages.append(entries, write_ids, session)  # noqa: B023
 
             try:
                 await self._store.database.transaction(write)
@@ -389,7 +428,11 @@ class ChatLog:
                     raise
                 lane.is_stale = True
                 # It may be our own entry: of an attempt whose answer was lost.
-                if await self._messages.find_write_id(entries[0].id) != write_ids[0]:
+                try:
+                    is_own = await self._messages.find_write_id(entries[0].id) == write_ids[0]
+                except NO_ANSWER as unanswered:
+                    raise OutcomeUnknown from unanswered
+                if not is_own:
                     continue
                 lane.is_stale = False
             except (ConnectionFailure, OperationFailure) as error:
@@ -448,16 +491,21 @@ class ChatLog:
             await self._messages.append(entries, [self._take_write_id() for _ in entries], session)
             await documents(session, entries)
 
-        await self._store.database.transaction(write)
-        for entry in entries:
-            fold(chat, entry)
-        self._chats.put(chat)
-        self._bus.publish(*before, events.ChatCreated(chat))
-        for entry in entries:
-            self._bus.publish(*await self._events.of(chat, entry))
+        with self._chats.making(chat):
+            await self._store.database.transaction(write)
+            for entry in entries:
+                fold(chat, entry)
+            self._chats.put(chat)
+            self._bus.publish(*before, events.ChatCreated(chat))
+            for entry in entries:
+                self._bus.publish(*await self._events.of(chat, entry))
 
     async def close(self) -> None:
         """Finish what was accepted, and store the cursors."""
+        self._is_closing = True
+        for task in self._recoveries:
+            task.cancel()
+        await asyncio.gather(*self._recoveries, return_exceptions=True)
         while self._committer is not None or self._changes:
             tasks = [task for task in (self._committer, *self._changes) if task is not None]
             await asyncio.wait(tasks)

@@ -82,8 +82,11 @@ class AccountService:
                 assert user is not None
         return user
 
-    async def register(self, user_name: object, password: object) -> User:
+    async def register(self, user_name: object, password: object, address: str) -> User:
         """Make an account.
+
+        Args:
+            address: from which it is made; the owner is known there from now on.
 
         Raises:
             BadField: a bad name or password.
@@ -105,6 +108,7 @@ class AccountService:
             await self._store.friend_groups.insert(group, session)
 
         await self._store.database.transaction(write)
+        self._limits.note_success(name, address)
         self._directory.put(user)
         return user
 
@@ -123,7 +127,9 @@ class AccountService:
         checked_password = rules.check_password(password)
         self._limits.check(name, address)
         found = await self._users.find_for_sign_in(name)
-        if not await self._passwords.check(checked_password, found[1] if found else None) or found is None:
+        fits = await self._passwords.check(checked_password, found[1] if found else None)
+        self._limits.check(name, address)  # again: guesses sent all at once must not get more answers than the limit
+        if not fits or found is None:
             self._limits.note_failure(name, address)
             raise WrongCredentials
         self._limits.note_success(name, address)
@@ -136,7 +142,7 @@ class AccountService:
 
     async def find_session(self, secret: str | None) -> tuple[Session, User] | None:
         """Whose session has that secret, if it is live."""
-        session = await self._sessions.find(secret) if secret else None
+        session = await self._sessions.find(secret, self._clock.now()) if secret else None
         if session is None:
             return None
         user = await self._directory.get(session.user_id)
@@ -185,7 +191,7 @@ class AccountService:
             request: any of ``old_password, new_password, email, phone, user_name, avatar_url``; null counts as absent.
 
         Returns:
-            The account as it is now, and the session's new secret after a change of password.
+            The account as it is now, and the session's new secret if it is a cookie's and the password was changed.
 
         Raises:
             BadField, WrongPassword, NameTaken, EmailTaken, TooManyRequests: nothing was changed.
@@ -199,7 +205,9 @@ class AccountService:
             if not isinstance(old_password, str):
                 raise BadField("Old password is missing or not a string; the password is needed for this change")
             self._limits.check(user.name, address)
-            if not await self._passwords.check(old_password, await self._users.find_password_hash(user.id)):
+            fits = await self._passwords.check(old_password, await self._users.find_password_hash(user.id))
+            self._limits.check(user.name, address)
+            if not fits:
                 self._limits.note_failure(user.name, address)
                 raise WrongPassword
         new_password = rules.check_password(given["new_password"], "new_password") if "new_password" in given else None
@@ -223,13 +231,12 @@ class AccountService:
                 raise NotSignedIn
             user = changed
             self._directory.put(user)
-        secret = None
-        if new_password is not None:
-            secret = await self._sessions.renew(session.id, self._clock.now())
-            ended = await self._sessions.delete_others(user.id, session.id)
-            if ended:
-                self._bus.publish(SessionsEnded(user.id, frozenset(ended)))
-        self._bus.publish(ProfileChanged(user))
+        if new_password is None:
+            self._bus.publish(ProfileChanged(user))
+            return user, None
+        secret = await self._sessions.renew(session.id, self._clock.now())
+        ended = await self._sessions.delete_others(user.id, session.id)
+        self._bus.publish(ProfileChanged(user), SessionsEnded(user.id, frozenset(ended)))
         return user, secret
 
     async def delete(self, user: User) -> None:
@@ -237,15 +244,22 @@ class AccountService:
 
         A crash in between is made up for at the next start.
 
+        Raises:
+            NotSignedIn: another request is deleting it already.
+
         Source: contract "actions" section 2, DELETE /user (order of the packets).
         """
-        await self._users.mark_leaving(user.id)
+        if not await self._users.mark_leaving(user.id):
+            raise NotSignedIn
         await self._sessions.delete_all(user.id)
         await self._delete(user)
 
     async def _delete(self, user: User) -> None:
+        await self._store.friend_invitations.delete_all(user.id)
         friendships = await self._store.friendships.list_of(user.id)
         friends = await self._directory.load(friendship.friend_id for friendship in friendships)
+        for friendship in friendships:
+            await self._store.friendships.delete_pair(user.id, friendship.friend_id)
         for friendship in friendships:
             self._bus.publish(FriendshipDeleted(user, friends[friendship.friend_id], account_deleted=True))
         chats = await self._chats.list_of(user.id)
@@ -258,10 +272,8 @@ class AccountService:
         for chat in chats:
             if not chat.is_private and user.id in chat.members and not chat.is_deleted:
                 await self._chats.remove_silently(chat, user.id)
-        for friendship in friendships:
-            await self._store.friendships.delete_pair(user.id, friendship.friend_id)
         await self._store.friend_groups.delete_all(user.id)
-        await self._store.friend_invitations.delete_all(user.id)
+        await self._store.friend_invitations.delete_all(user.id)  # one may have come in between
         self._bus.publish(SessionsEnded(user.id, None))
         await self._sessions.delete_all(user.id)  # a sign-in may have been under way
         await self._users.delete(user.id)

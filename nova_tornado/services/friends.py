@@ -9,6 +9,7 @@ from typing import Any
 from nova_tornado.domain.errors import (
     AlreadyFriends,
     BadField,
+    FriendGroupUnknown,
     FriendUnknown,
     InvitationUnknown,
     NoRight,
@@ -212,11 +213,13 @@ class FriendService:
         """A user's friends in the order in which the friendships were made."""
         friendships = await self._friendships.list_of(user.id)
         users = await self._directory.load(friendship.friend_id for friendship in friendships)
-        groups = {group.id: group for group in await self._groups.list_of(user)}
+        groups = await self._groups.list_of(user)
+        group_by_id = {group.id: group for group in groups}
         return [
-            Friend(users[friendship.friend_id], friendship.nickname, groups[friendship.group_id])
+            # A group may just have been deleted by another request: then the friend is in the default one.
+            Friend(users[friendship.friend_id], friendship.nickname, group_by_id.get(friendship.group_id, groups[0]))
             for friendship in friendships
-            if friendship.group_id in groups
+            if groups  # there are none when the account is being deleted
         ]
 
     async def get(self, user: User, friend_id: int) -> Friend:
@@ -226,7 +229,10 @@ class FriendService:
             FriendUnknown: that user is not a friend.
         """
         friendship = await self._find(user, friend_id)
-        group = await self._groups.get(user, friendship.group_id)
+        try:
+            group = await self._groups.get(user, friendship.group_id)
+        except FriendGroupUnknown:  # deleted by another request: the friend is in the default one
+            group = await self._groups.get_default(user.id)
         return Friend(await self._directory.get(friend_id), friendship.nickname, group)
 
     async def _find(self, user: User, friend_id: int) -> Friendship:

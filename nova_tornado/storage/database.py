@@ -5,6 +5,7 @@ Every operation has a time limit and every write is acknowledged by the journals
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -30,8 +31,12 @@ OPERATION_TIMEOUT_MS = 5_000
 """The driver waits for ever without a limit; a stopped mongod must not hold requests longer than a person waits."""
 SERVER_SELECTION_TIMEOUT_MS = 3_000
 """A restart of mongod takes about 2 s; what arrives meanwhile waits for it."""
+TRANSACTION_LIMIT_S = 10.0
+"""How long a transaction is begun again, or its commit repeated (the driver's own loop would take 120 s)."""
 POOL_MAX_CONNECTIONS = 32
 NAMESPACE_EXISTS = 48
+TRANSIENT = "TransientTransactionError"
+UNKNOWN_COMMIT = "UnknownTransactionCommitResult"
 ERROR_MAX_CHARACTERS = 300
 
 Document: TypeAlias = dict[str, Any]
@@ -100,7 +105,7 @@ def as_nova_error(error: BaseException) -> NovaError | None:
     if isinstance(error, NovaError):
         return error
     if isinstance(error, PyMongoError) and (
-        error.timeout or not isinstance(error, OperationFailure) or error.has_error_label("TransientTransactionError")
+        error.timeout or not isinstance(error, OperationFailure) or error.has_error_label(TRANSIENT)
     ):
         return Unavailable()
     return None
@@ -169,13 +174,28 @@ class Database:
         Raises:
             DuplicateKeyError: a unique index refused a write.
         """
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + TRANSACTION_LIMIT_S
         async with await self.client.start_session() as session:
-            return await session.with_transaction(
-                work,
-                read_concern=ReadConcern("snapshot"),
-                write_concern=WriteConcern("majority", j=True),
-                read_preference=ReadPreference.PRIMARY,
-            )
+            while True:
+                try:
+                    async with session.start_transaction(
+                        read_concern=ReadConcern("snapshot"),
+                        write_concern=WriteConcern("majority", j=True),
+                        read_preference=ReadPreference.PRIMARY,
+                    ):
+                        result = await work(session)
+                        while True:
+                            try:
+                                await session.commit_transaction()
+                                return result
+                            except PyMongoError as error:
+                                # Repeating it tells what became of it; the commit itself happens once.
+                                if not error.has_error_label(UNKNOWN_COMMIT) or loop.time() > give_up_at:
+                                    raise
+                except PyMongoError as error:
+                    if not error.has_error_label(TRANSIENT) or loop.time() > give_up_at:
+                        raise
 
     async def check(self) -> None:
         """Make sure that the database answers and can do what Nova needs.

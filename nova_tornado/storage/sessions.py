@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from nova_tornado.domain.models import Session
@@ -65,20 +65,24 @@ class Sessions:
         )
         return secret
 
-    async def find(self, secret: str) -> Session | None:
-        """The live session with that secret, if there is one."""
+    async def find(self, secret: str, now: datetime) -> Session | None:
+        """The session with that secret, if it is live at the time ``now``."""
         if not 0 < len(secret) <= SECRET_MAX_CHARACTERS or not secret.isascii():
             return None
         document = await self._collection.find_one({"secret_hash": _hash(secret)})
-        if document is None or document["expires_at"] <= datetime.now(UTC):
+        if document is None or document["expires_at"] <= now:
             return None
         return Session(id=document["_id"], user_id=document["user"])
 
-    async def renew(self, session_id: bytes, now: datetime) -> str:
-        """Give a cookie session a new secret and a full lifetime; the old secret is void."""
+    async def renew(self, session_id: bytes, now: datetime) -> str | None:
+        """Give a cookie session a new secret and a full lifetime; the old secret is void.
+
+        Returns:
+            The new secret; None for a token, which stays as it is.
+        """
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        await self._collection.update_one(
-            {"_id": session_id},
+        result = await self._collection.update_one(
+            {"_id": session_id, "kind": SessionKind.COOKIE.value},
             {
                 "$set": {
                     "secret_hash": _hash(secret),
@@ -86,7 +90,7 @@ class Sessions:
                 }
             },
         )
-        return secret
+        return secret if result.matched_count else None
 
     async def delete(self, session_id: bytes) -> bool:
         """End one session; whether it was there."""

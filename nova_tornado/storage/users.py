@@ -12,7 +12,7 @@ from typing import Any
 
 from nova_tornado.domain.errors import EmailTaken, NameTaken
 from nova_tornado.domain.models import User
-from nova_tornado.domain.rules import email_key
+from nova_tornado.domain.rules import USER_NAME_MAX_CHARACTERS, email_key
 from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
 
 USERS = CollectionSpec(
@@ -138,6 +138,8 @@ class Users:
 
     async def search_by_name(self, part: str) -> AsyncIterator[list[User]]:
         """All accounts whose name contains ``part`` (case-sensitive, literal), by id, in pages; no system users."""
+        if len(part) > USER_NAME_MAX_CHARACTERS:
+            return  # in no name; MongoDB refuses very long patterns
         condition: Document = {"is_system": {"$exists": False}, "is_leaving": {"$exists": False}}
         if part:
             condition["name"] = {"$regex": re.escape(part)}
@@ -153,9 +155,10 @@ class Users:
             if len(page) < PAGE_USERS:
                 return
 
-    async def mark_leaving(self, user_id: int) -> None:
-        """Note that the account's deletion is under way."""
-        await self._collection.update_one({"_id": user_id}, {"$set": {"is_leaving": True}})
+    async def mark_leaving(self, user_id: int) -> bool:
+        """Note that the account's deletion is under way; False if it was already, or is done."""
+        result = await self._collection.update_one({"_id": user_id}, {"$set": {"is_leaving": True}})
+        return result.modified_count == 1
 
     async def list_leaving(self) -> list[User]:
         """The accounts whose deletion is under way."""

@@ -9,6 +9,10 @@ from tornado.web import Application, RequestHandler, stream_request_body
 
 from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler
 
+DROPPED_MAX_BYTES = 4 * BODY_MAX_BYTES
+"""Of a body that is refused; whoever sends more finds the connection closed."""
+BODY_TOO_LARGE = b'{"ok":false,"error":"Request body is too large"}'
+
 
 class NovaApplication(Application):
     """Routes requests.
@@ -43,19 +47,41 @@ class NovaApplication(Application):
 
 @stream_request_body
 class BodyTooLarge(RequestHandler):
-    """Answers a request whose body is beyond the limit before reading it, and closes the connection."""
+    """Answers a request whose body is beyond the limit before reading it, and closes the connection.
+
+    What is still coming is dropped first: closing at once would reset the connection, and a client that sends all
+    before it reads would never see the answer.
+    """
 
     def initialize(self, services: Any) -> None:
         """Nothing is needed (called by Tornado)."""
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Answer at once (called by Tornado)."""
+        self._answer()
+        await self.flush()
+        if int(self.request.headers["Content-Length"]) > DROPPED_MAX_BYTES:
+            self.finish()
+        else:
+            self.request.connection.set_max_body_size(DROPPED_MAX_BYTES)  # type: ignore[union-attr]
+
+    def _answer(self) -> None:
         self.clear_header("Server")
         self.set_status(413)
         self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Length", str(len(BODY_TOO_LARGE)))
         self.set_header("Connection", "close")
-        self.request.connection.set_max_body_size(2**62)  # type: ignore[union-attr]  # it is not going to be read
-        self.finish(b'{"ok":false,"error":"Request body is too large"}')
+        self.write(BODY_TOO_LARGE)
 
     def data_received(self, chunk: bytes) -> None:
         """Drop what is still coming."""
+
+    def _close(self) -> None:
+        self.finish()
+
+    get = head = post = put = patch = delete = options = _close
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer the same to a method that nobody knows (called by Tornado)."""
+        self._answer()
+        self.finish()

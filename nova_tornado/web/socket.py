@@ -2,35 +2,67 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 from nova_tornado.domain.errors import Malformed, NovaError, OriginRefused, TooManyRequests
 from nova_tornado.realtime.connection import Connection
-from nova_tornado.realtime.frames import is_valid_close_code
+from nova_tornado.realtime.frames import is_valid_close
 from nova_tornado.realtime.hub import UserLinks, WireProtocol
 from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler, log_fault
 
 log = logging.getLogger(__name__)
 
 FRAME_MAX_BYTES = BODY_MAX_BYTES
+OPCODE_CLOSE = 0x8
 CLOSE_PROTOCOL_ERROR = 1002
+CLOSE_TOO_BIG = 1009
+LINGER_S = 5
+"""How long the rest of a frame that is too large is read and dropped."""
+DROPPED_CHUNK_BYTES = 64 * 1024
 PING_INTERVAL_S = 30
 PING_TIMEOUT_S = 30
 
 
 class CheckedProtocol(WebSocketProtocol13):
-    """Tornado's framing, which would echo a close code that no peer may send (RFC 6455, section 7.4)."""
+    """Tornado's framing, stricter with the peer's close frame and kinder to the sender of too large a frame."""
+
+    _is_too_big = False
+
+    def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
+        # Tornado would echo a code that no peer may send (RFC 6455, sections 5.5.1 and 7.4).
+        if opcode == OPCODE_CLOSE and not is_valid_close(data):
+            data = CLOSE_PROTOCOL_ERROR.to_bytes(2, "big")
+        return super()._handle_message(opcode, data)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close; an illegal code of the peer is answered with 1002."""
-        if self.client_terminated and code is not None and not is_valid_close_code(code):
-            code, reason = CLOSE_PROTOCOL_ERROR, None
+        """Close."""
+        self._is_too_big |= code == CLOSE_TOO_BIG and not self.client_terminated
         super().close(code, reason)
+
+    def _abort(self) -> None:
+        if self._is_too_big:
+            self.client_terminated = self.server_terminated = True
+        else:
+            super()._abort()
+
+    async def _receive_frame_loop(self) -> None:
+        await super()._receive_frame_loop()
+        if self._is_too_big:
+            # Closing with the frame still under way would reset the connection, and the peer might not learn why.
+            with suppress(StreamClosedError, TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    while True:
+                        await self.stream.read_bytes(DROPPED_CHUNK_BYTES, partial=True)
+            self._is_too_big = False
+            self._abort()
 
 
 class BaseSocket(BaseHandler, WebSocketHandler):
