@@ -424,9 +424,13 @@ class ChatLog:
             try:
                 await self._store.database.transaction(write)
             except DuplicateKeyError as error:
-                if "_id" not in (error.details or {}).get("keyPattern", {"_id": 1}):
-                    raise
                 lane.is_stale = True
+                if "_id" not in (error.details or {}).get("keyPattern", {"_id": 1}):
+                    # A document that a change made which is not known here yet; otherwise it is a fault.
+                    await self._catch_up(lane)
+                    if chat.last_seq < entries[0].seq:
+                        raise
+                    continue
                 # It may be our own entry: of an attempt whose answer was lost.
                 try:
                     is_own = await self._messages.find_write_id(entries[0].id) == write_ids[0]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 
 from nova_tornado.domain.models import Membership, Role
-from nova_tornado.storage.database import CollectionSpec, Database, Document, Index, MongoSession
+from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
 
 MEMBERSHIPS = CollectionSpec(
     "memberships",
@@ -43,7 +44,11 @@ class Memberships:
         self._collection = database.collection(MEMBERSHIPS)
 
     async def insert(self, chat_id: int, members: Iterable[Membership], session: MongoSession) -> None:
-        """Store new members; the record of an earlier membership makes way."""
+        """Store new members; the record of an earlier membership makes way.
+
+        Raises:
+            DuplicateKeyError: one is a member already.
+        """
         documents = [
             {
                 "_id": member.id,
@@ -61,7 +66,12 @@ class Memberships:
         await self._collection.delete_many(
             {"chat": chat_id, "user": {"$in": users}, "left_seq": {"$exists": True}}, session=session
         )
-        await self._collection.insert_many(documents, session=session)
+        try:
+            await self._collection.insert_many(documents, session=session)
+        except BulkWriteError as error:
+            for failure in (error.details or {}).get("writeErrors", ()):
+                raise DuplicateKeyError(failure["errmsg"], failure["code"], failure) from error
+            raise
 
     async def list_of_chats(self, chat_ids: list[int]) -> dict[int, list[Membership]]:
         """The present members of chats, in order of joining."""

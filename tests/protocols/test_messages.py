@@ -101,6 +101,18 @@ async def test_a_message_goes_to_every_socket_of_every_member_followed_by_the_se
 
 
 @pytest.mark.gen_test
+async def test_messages_show_their_sender_as_he_is_now(room):
+    before = await room.say(room.alice, "before")
+    assert (await room.alice.patch("/user", {"user_name": "alicia"})).status == 200
+    await room.sockets[room.alice].expect("profile_change")
+    after = await room.say(room.alice, "after", reply_to=before["message_id"])  # through the socket that was open
+    assert names([after["sender"], after["reply_to"]["sender"]]) == ["alicia", "alicia"]
+    newest, older, _ = await room.history(room.bob)
+    assert names([newest["sender"], older["sender"], *newest["read_users"]]) == ["alicia"] * 3
+    assert (await room.bob.get(f"/chat/{room.id}")).data["chat"]["last_message"]["sender"]["user_name"] == "alicia"
+
+
+@pytest.mark.gen_test
 async def test_a_reply_shows_what_it_answers_and_that_shows_its_replies(room):
     first = await room.say(room.alice, "question")
     reply = await room.say(room.bob, "answer", reply_to=first["message_id"])
