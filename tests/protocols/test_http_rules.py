@@ -34,7 +34,7 @@ CLOSED = {
     "/chat/{chat}/invite": "POST",
     "/chat/{chat}/invitation": "GET",
     "/chat/{chat}/invitation/{user}": "POST, DELETE",
-    "/chat/{chat}": "GET, DELETE",
+    "/chat/{chat}": "GET, PATCH, DELETE",
     "/chat": "GET",
     "/chat/{chat}/{user}/admin": "POST",
     "/chat/{chat}/set_owner": "POST",
