@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
+from tornado.web import RequestHandler
 
 from nova_tornado.domain.errors import NovaError
 from nova_tornado.plugin import hookspecs
+from nova_tornado.storage.database import CollectionSpec
 
 
 class PluginError(Exception):
@@ -31,6 +34,34 @@ class PluginInfo:
 
 def _found() -> list[EntryPoint]:
     return sorted(entry_points(group=hookspecs.ENTRY_POINT_GROUP), key=lambda point: point.name)
+
+
+def _check_collection(item: object) -> None:
+    if not isinstance(item, CollectionSpec):
+        raise TypeError(f"a collection is a CollectionSpec, not {type(item).__name__}")
+
+
+def _check_route(item: object) -> None:
+    match item:
+        case (str() as path, type() as handler) | (str() as path, type() as handler, dict()):
+            re.compile(path)
+            if not issubclass(handler, RequestHandler):
+                raise TypeError(f"the handler of {path!r} is no Tornado request handler")
+        case _:
+            raise TypeError("a route is (path, handler class) or (path, handler class, arguments)")
+
+
+def _check_subscriber(item: object) -> None:
+    if not inspect.iscoroutinefunction(getattr(item, "on_event", None)):
+        raise TypeError(f"a subscriber has a coroutine on_event; {type(item).__name__} has none")
+
+
+ITEM_CHECKS: Mapping[str, Callable[[object], None]] = {
+    "nova_collections": _check_collection,
+    "nova_routes": _check_route,
+    "nova_subscribers": _check_subscriber,
+}
+"""What each hook's items must be."""
 
 
 class Plugins:
@@ -91,13 +122,15 @@ class Plugins:
             ``(plugin name, item)`` for every item of what they return.
 
         Raises:
-            PluginError: one raised, or returned no sequence.
+            PluginError: one raised, or returned what the hook is not for.
         """
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         for implementation in sorted(implementations, key=lambda each: each.plugin_name):
             try:
                 given = {name: arguments[name] for name in implementation.argnames}
                 items = list(implementation.function(**given) or ())
+                for item in items:
+                    ITEM_CHECKS[hook](item)
             except Exception as error:
                 raise PluginError(f"plugin {implementation.plugin_name}: {hook} failed: {_line(error)}") from error
             for item in items:
@@ -116,10 +149,7 @@ class Plugins:
         owners = dict.fromkeys(taken, "Nova itself")
         items = []
         for plugin, item in self.call(hook, **arguments):
-            try:
-                name = item[0] if key == "0" else getattr(item, key)
-            except (AttributeError, IndexError, TypeError):
-                raise PluginError(f"plugin {plugin}: {hook} returned {type(item).__name__}") from None
+            name = item[0] if key == "0" else getattr(item, key)
             if name in owners:
                 raise PluginError(f"plugin {plugin}: {hook} gives {name!r}, which {owners[name]} has already")
             owners[name] = f"plugin {plugin}"

@@ -113,10 +113,19 @@ def test_a_hook_that_raises_or_returns_no_list_stops_the_start(plugin, start_nov
         assert text.startswith(f"plugin bad: {hook} ") and part in text, text
 
 
-@pytest.mark.parametrize("hook", ["nova_collections", "nova_routes"])
-def test_an_item_without_a_name_stops_the_start(plugin, start_nova, settings, hook):
-    plugins = Plugins(found=[plugin("bad", **{hook: lambda: [None]})])
-    assert refusal(start_nova, settings, plugins=plugins) == f"plugin bad: {hook} returned NoneType"
+BAD_ITEMS = {
+    "nova_collections": [None, "chats", ("chats",)],
+    "nova_routes": [None, "/a", ("/a",), (5, Hello), ("/a", "Hello"), ("/a", dict), ("/(", Hello), ("/a", Hello, 5)],
+    "nova_subscribers": [None, object(), types.SimpleNamespace(on_event=lambda event: None)],
+}
+
+
+@pytest.mark.parametrize("hook", BAD_ITEMS)
+def test_an_item_that_a_hook_is_not_for_stops_the_start(plugin, start_nova, settings, hook):
+    for item in BAD_ITEMS[hook]:
+        plugins = Plugins(found=[plugin("bad", **{hook: lambda: [item]})])  # noqa: B023 (called in this turn)
+        text = refusal(start_nova, settings, plugins=plugins)
+        assert text.startswith(f"plugin bad: {hook} failed: "), (item, text)
 
 
 def test_what_is_there_already_cannot_be_given_again(plugin, start_nova, settings):
