@@ -357,7 +357,9 @@ class ChatLog:
             first = await self._messages.find_repeat(send.sender.id, send.client_id)
             if first is not None:
                 if not send.done.done():
-                    if first.chat_id == lane.chat.id and (first.is_recalled or first.text == send.text):
+                    # What the text was is not known any more once it was edited or recalled.
+                    is_changed = first.is_recalled or first.edited_us is not None
+                    if first.chat_id == lane.chat.id and (is_changed or first.text == send.text):
                         send.done.set_result(Sent(first, True))
                     else:
                         send.done.set_exception(RepeatMismatch())

@@ -23,7 +23,7 @@ from nova_tornado.native.errors import HTTP_STATUS, SOCKET_CODE
 from nova_tornado.native.socket import HANDLERS
 from nova_tornado.plugin import hookspecs
 from nova_tornado.plugin.loader import Plugins
-from nova_tornado.realtime import connection
+from nova_tornado.realtime import connection, presence
 from nova_tornado.settings import CONFIG_FILE, OPTIONS, Settings, load
 
 ACTIONS = "docs/protocols/actions.md"
@@ -128,7 +128,8 @@ def test_conversation_of_the_readme_goes_as_it_says(tmp_path):
 
 
 @pytest.mark.gen_test(timeout=50)
-async def test_examples_of_the_actions_protocol_run(http_server, http_port):
+async def test_examples_of_the_actions_protocol_run(http_server, http_port, monkeypatch):
+    monkeypatch.setattr(presence, "GATHER_S", 0.0)  # or who came in one example might be told of in a later one
     runner = Runner(http_port)
     for block in blocks(ACTIONS, "transcript"):
         await runner.run(block)

@@ -26,7 +26,7 @@ from people import NOTHING, Person, Socket
 ROOT = Path(__file__).parents[2]
 ELLIPSIS = "…"
 """Stands for what an example leaves out: a whole value, a part of a text, further fields, the rest of a list."""
-TIMES = ("send_time", "created_at")
+TIMES = ("send_time", "created_at", "edited_at")
 TIME_TOLERANCE_S = 120
 
 STEP = re.compile(r"([\w-]+) ([→←]) (.*)", re.DOTALL)

@@ -83,6 +83,20 @@ async def test_only_the_author_can_edit_and_not_what_is_recalled_or_in_a_chat_he
 
 
 @pytest.mark.gen_test
+async def test_a_send_may_still_be_repeated_after_its_message_was_edited(people):
+    alice, bob, chat = await two_friends(people)
+    message = await send(alice, chat, "helo", client_message_id="one")
+    hers, his = await alice.socket(), await bob.socket()
+    await hers.send("edit_message", {"message_id": message, "content": "hello"})
+    for socket in (hers, his):
+        await socket.expect("message_edited")
+    await hers.send("send_message", {"chat_id": chat, "content": "helo", "client_message_id": "one"})
+    (again,) = await hers.expect("new_message")
+    assert (again["message"]["message_id"], again["message"]["message"]) == (message, "hello")
+    await his.expect_nothing()
+
+
+@pytest.mark.gen_test
 async def test_a_recalled_message_shows_no_trace_of_its_edits(people, database):
     alice, bob, chat = await two_friends(people)
     message = await send(alice, chat, "first secret")
