@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from conftest import DATABASE
 
 from nova_tornado.app import open_nova
 
@@ -267,7 +266,7 @@ async def test_interrupted_deletion_is_finished_at_the_next_start(
     assert (await alice.get("/user")).status == (await alice.log_in()).status == 403
     await nova.close()
 
-    again = await open_nova(settings, mongo.uri, database=DATABASE)
+    again = await open_nova(settings, mongo.uri, database=database.name)
     try:
         users = {
             user.name: user for user in [await again.services.accounts.get_user(person.id) for person in (bob, carol)]

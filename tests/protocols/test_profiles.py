@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import DATABASE
 
 from nova_tornado.app import open_nova
 from nova_tornado.realtime.clock import Clock
@@ -320,7 +319,7 @@ class MovedClock(Clock):
 @pytest.mark.gen_test
 async def test_cookie_is_good_for_14_days(settings, mongo, database):
     clock = MovedClock()
-    nova = await open_nova(settings, mongo.uri, database=DATABASE, clock=clock)
+    nova = await open_nova(settings, mongo.uri, database=database.name, clock=clock)
     try:
         accounts = nova.services.accounts
         secret = await accounts.begin_session(await accounts.register("alice", "secret1", "::1"), SessionKind.COOKIE)
