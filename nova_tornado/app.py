@@ -27,6 +27,7 @@ from nova_tornado.services.friend_groups import FriendGroupService
 from nova_tornado.services.friends import FriendService
 from nova_tornado.services.messages import MessageService
 from nova_tornado.services.passwords import PasswordHasher
+from nova_tornado.services.purges import Purges
 from nova_tornado.services.sign_in_limits import SignInLimits
 from nova_tornado.settings import Settings
 from nova_tornado.storage.database import Database, DatabaseUnusableError, as_nova_error
@@ -85,7 +86,8 @@ class NovaApp:
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         limits = SignInLimits(clock, settings.rate_limits)
-        self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock)
+        self.purges = Purges(self.store)
+        self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock, self.purges)
         groups = FriendGroupService(self.store)
         self.services = Services(
             accounts=AccountService(self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats),
@@ -113,7 +115,6 @@ class NovaApp:
         own_names = [spec.name for spec in COLLECTIONS]
         await self.store.prepare(tuple(self._plugins.call_distinct("nova_collections", "name", own_names)))
         await self.services.accounts.open()
-        await self._chats.open()
         nova = Nova(self.services, self.store)
         own_paths = [HEALTH_PATH, READY_PATH, *(route[0] for route in NATIVE_ROUTES)]
         routes: list[Any] = [
@@ -122,6 +123,8 @@ class NovaApp:
         ]
         self.dispatcher = Dispatcher(list(self._plugins.call("nova_subscribers", nova=nova)))
         self.bus.add_sink(self.dispatcher.publish)
+        await self.services.accounts.finish_deletions()
+        await self.purges.open()
         self.application = NovaApplication(
             [
                 (HEALTH_PATH, HealthHandler, {"check": lambda: True}),
@@ -167,7 +170,7 @@ class NovaApp:
         await self.log.close()
         if hasattr(self, "dispatcher"):
             await self.dispatcher.close()
-        await self._chats.close()
+        await self.purges.close()
         self._passwords.close()
         self.store.database.close()
 

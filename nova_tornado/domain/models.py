@@ -184,6 +184,7 @@ class Chat:
         members: by user id, in order of joining.
         last_seq, last_count, last_sent_us: of the log's last entry.
         last_message: the newest message that is not recalled, if any.
+        current_at_s: when this was last known to be all that the log holds, by the process's monotonic clock.
     """
 
     id: int
@@ -196,6 +197,7 @@ class Chat:
     last_sent_us: int = 0
     last_message: Entry | None = None
     is_deleted: bool = False
+    current_at_s: float = 0.0
 
     @property
     def is_private(self) -> bool:

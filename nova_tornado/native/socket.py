@@ -16,7 +16,7 @@ from nova_tornado.native.base import ActionsHandler
 from nova_tornado.native.errors import NOT_AUTHENTICATED_CODE, SOCKET_CODE
 from nova_tornado.realtime.connection import CLOSE_NORMAL
 from nova_tornado.realtime.frames import text_frame
-from nova_tornado.realtime.log import Sent
+from nova_tornado.realtime.lanes import Sent
 from nova_tornado.web.jsons import loads
 from nova_tornado.web.socket import BaseSocket
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,11 +62,13 @@ class News(NamedTuple):
     """What a chat's log holds behind the end that is known here.
 
     Attributes:
+        read_at_s: when it was read, by the process's monotonic clock.
         entries: in order.
         members: as they are by now; None if the entries do not change them.
         newest: the newest message that is not recalled, where the one known may be recalled or edited.
     """
 
+    read_at_s: float
     entries: list[Entry]
     members: dict[int, Membership] | None
     newest: Entry | None
@@ -169,12 +172,14 @@ class ChatCache:
     async def _load(self, chat_ids: list[int]) -> list[Chat]:
         # The end of the log is read before the members: a change in between is then applied to members who show it
         # already, which does no harm, instead of being missed.
+        read_at_s = time.monotonic()
         found = await self._store.chats.list_checkpoints(chat_ids)
         tails = await self._store.messages.read_tails([start for _, start in found])
         members = await self._store.memberships.list_of_chats([chat.id for chat, _ in found])
         chats = []
         for chat, _ in found:
             checkpoint_seq = chat.last_seq
+            chat.current_at_s = read_at_s
             chat.members = {member.user_id: member for member in members[chat.id]}
             for entry in tails.get(chat.id, ()):
                 if entry.seq <= chat.last_seq:
@@ -204,6 +209,7 @@ class ChatCache:
 
     async def read_news(self, chat: Chat) -> News:
         """Read what others have written to a chat; it stays as it is, see ``take_in``."""
+        read_at_s = time.monotonic()
         entries = [entry async for entry in self._store.messages.read_log(chat.id, chat.last_seq)]
         kinds = {entry.kind for entry in entries}
         members = None
@@ -214,7 +220,7 @@ class ChatCache:
         newest = None
         if chat.last_message is None or kinds & {EntryKind.EDITED, EntryKind.RECALLED}:
             newest = await self._store.messages.find_newest(chat.id)
-        return News(entries, members, newest)
+        return News(read_at_s, entries, members, newest)
 
     def take_in(self, chat: Chat, news: News) -> None:
         """Bring a chat up to date; nothing may have been folded into it since ``news`` was read."""
@@ -226,6 +232,7 @@ class ChatCache:
             chat.members = news.members
         for entry in news.entries:
             self._refold(chat, entry)
+        chat.current_at_s = news.read_at_s
         if chat.last_message is None:
             chat.last_message = news.newest
         if chat.is_deleted:

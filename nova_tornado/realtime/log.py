@@ -15,10 +15,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 from pymongo.errors import ConnectionFailure, OperationFailure
 
@@ -31,6 +30,7 @@ from nova_tornado.realtime.checkpoints import Checkpoints
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.entry_events import EntryEvents
+from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Planner, Send, Sent
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.messages import Conflict, UnknownOutcomeError
 from nova_tornado.storage.store import Store
@@ -43,80 +43,11 @@ BATCH_MAX_ENTRIES = 1_000
 RETRY_PAUSE_S = 0.1
 GIVE_UP_S = 15.0
 """How long a batch is tried again while the database does not answer; then its senders are told so."""
+CURRENT_FOR_S = 30.0
+"""A chat that was not read or written for so long catches up before it is written to. Another process may have deleted
+it, and removes the log of a deleted chat after twice this time (``PURGE_DELAY_S``): who writes knows of it by then."""
 CHANGE_ATTEMPTS = 20
 """How often a change is tried behind other processes' entries."""
-
-
-class Sent(NamedTuple):
-    """A stored message; ``is_repeat`` if it had been sent before under the same client id."""
-
-    message: Entry
-    is_repeat: bool
-
-
-@dataclass(slots=True)
-class _Send:
-    sender: User
-    text: str
-    reply_to: tuple[Entry, User] | None
-    client_id: str | None
-    done: asyncio.Future[Sent]
-    write_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An entry before it has its place in the log; the fields are those of ``Entry``."""
-
-    kind: EntryKind
-    sender_id: int
-    text: str = ""
-    user_id: int | None = None
-    membership_id: int | None = None
-    target: int | None = None
-    is_admin: bool = False
-
-
-Documents = Callable[[MongoSession, Sequence[Entry]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a change comes to.
-
-    Attributes:
-        drafts: its entries, in order.
-        documents: writes the other documents, in the same transaction.
-    """
-
-    drafts: Sequence[Draft]
-    documents: Documents | None = None
-
-
-Planner = Callable[[Chat], Plan]
-
-
-@dataclass(slots=True)
-class _Change:
-    planner: Planner
-    before: Sequence[events.Event]
-    done: asyncio.Future[list[Entry]]
-
-
-@dataclass(slots=True)
-class _Lane:
-    """What waits to be written to one chat, in order."""
-
-    chat: Chat
-    queue: deque[_Send | _Change] = field(default_factory=deque)
-    is_busy: bool = False
-    is_stale: bool = False
-
-
-class _Placed(NamedTuple):
-    lane: _Lane
-    send: _Send
-    entry: Entry
 
 
 class ChatLog:
@@ -132,8 +63,8 @@ class ChatLog:
         self._chats = chats
         self._bus = bus
         self._clock = clock
-        self._lanes: dict[int, _Lane] = {}
-        self._ready: deque[_Lane] = deque()
+        self._lanes: dict[int, Lane] = {}
+        self._ready: deque[Lane] = deque()
         self._committer: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[None]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
@@ -166,7 +97,7 @@ class ChatLog:
             ``RepeatMismatch`` or ``OutcomeUnknown``.
         """
         done: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
-        self._enqueue(chat, _Send(sender, text, reply_to, client_id, done, self._take_write_id()))
+        self._enqueue(chat, Send(sender, text, reply_to, client_id, done, self._take_write_id()))
         return done
 
     async def change(self, chat: Chat, planner: Planner, before: Sequence[events.Event] = ()) -> list[Entry]:
@@ -184,23 +115,24 @@ class ChatLog:
             NovaError: what the planner raised; ``ChatUnknown``; ``OutcomeUnknown``.
         """
         done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
-        self._enqueue(chat, _Change(planner, before, done))
+        self._enqueue(chat, Change(planner, before, done))
         return await done
 
-    def _enqueue(self, chat: Chat, item: _Send | _Change) -> None:
+    def _enqueue(self, chat: Chat, item: Send | Change) -> None:
         lane = self._lanes.get(chat.id)
         if lane is None:
-            lane = self._lanes[chat.id] = _Lane(chat)
+            is_stale = time.monotonic() - chat.current_at_s > CURRENT_FOR_S
+            lane = self._lanes[chat.id] = Lane(chat, is_stale=is_stale)
         lane.queue.append(item)
         if len(lane.queue) == 1 and not lane.is_busy:
             self._make_ready(lane)
 
-    def _make_ready(self, lane: _Lane) -> None:
+    def _make_ready(self, lane: Lane) -> None:
         self._ready.append(lane)
         if self._committer is None:
             self._committer = asyncio.create_task(self._commit_batches(), name="log committer")
 
-    def _release(self, lane: _Lane) -> None:
+    def _release(self, lane: Lane) -> None:
         """A lane has nothing under way any more."""
         lane.is_busy = False
         if lane.queue:
@@ -213,7 +145,7 @@ class ChatLog:
         else:
             del self._lanes[lane.chat.id]
 
-    async def _recover(self, lane: _Lane) -> None:
+    async def _recover(self, lane: Lane) -> None:
         """Learn what became of writes without an answer, and tell of it, as soon as the database answers again."""
         try:
             while lane.is_stale and not lane.queue:  # who sends meanwhile must get a final answer in time
@@ -243,22 +175,22 @@ class ChatLog:
             if self._ready:  # only after a fault: what came meanwhile must not wait for the next send
                 self._committer = asyncio.create_task(self._commit_batches(), name="log committer")
 
-    def _gather(self) -> tuple[list[tuple[_Lane, _Send]], list[_Lane]]:
-        batch: list[tuple[_Lane, _Send]] = []
-        lanes: list[_Lane] = []
+    def _gather(self) -> tuple[list[tuple[Lane, Send]], list[Lane]]:
+        batch: list[tuple[Lane, Send]] = []
+        lanes: list[Lane] = []
         while self._ready and len(batch) < BATCH_MAX_ENTRIES:
             lane = self._ready.popleft()
             lane.is_busy = True
             queue = lane.queue
-            if isinstance(queue[0], _Change):
+            if isinstance(queue[0], Change):
                 task = asyncio.create_task(self._run_change(lane, queue.popleft()), name="log change")
                 self._changes.add(task)
                 task.add_done_callback(self._changes.discard)
                 continue
             lanes.append(lane)
-            while queue and isinstance(queue[0], _Send) and len(batch) < BATCH_MAX_ENTRIES:
+            while queue and isinstance(queue[0], Send) and len(batch) < BATCH_MAX_ENTRIES:
                 send = queue.popleft()
-                assert isinstance(send, _Send)
+                assert isinstance(send, Send)
                 batch.append((lane, send))
         batch.sort(key=lambda item: item[1].write_id)  # as they came, so that one sender's chats keep their order too
         return batch, lanes
@@ -267,9 +199,9 @@ class ChatLog:
         self._next_write_id += 1
         return self._next_write_id
 
-    async def _commit(self, batch: list[tuple[_Lane, _Send]]) -> None:
+    async def _commit(self, batch: list[tuple[Lane, Send]]) -> None:
         """Store a batch, whatever it takes; every send of it gets a final answer."""
-        todo: list[_Placed] | None = None
+        todo: list[Placed] | None = None
         give_up_at = asyncio.get_running_loop().time() + GIVE_UP_S
         try:
             while todo is None or todo:
@@ -304,9 +236,10 @@ class ChatLog:
             if isinstance(error, asyncio.CancelledError):
                 raise
 
-    def _place(self, sends: Iterable[tuple[_Lane, _Send]]) -> list[_Placed]:
+    def _place(self, sends: Iterable[tuple[Lane, Send]]) -> list[Placed]:
         """Give each send its place behind the known end of its chat's log; refuse those that may not be written."""
-        placed: list[_Placed] = []
+        placed: list[Placed] = []
+        now_s = time.monotonic()
         ends: dict[int, tuple[int, int, int]] = {}
         now_us = self._clock.now_us()
         for lane, send in sends:
@@ -331,14 +264,15 @@ class ChatLog:
                 send.reply_to[0].id if send.reply_to else None,
                 send.client_id,
             )
-            placed.append(_Placed(lane, send, entry))
+            placed.append(Placed(lane, send, entry, now_s))
         return placed
 
-    def _stored(self, placed: Sequence[_Placed]) -> None:
+    def _stored(self, placed: Sequence[Placed]) -> None:
         published: list[events.Event] = []
-        for lane, send, entry in placed:
+        for lane, send, entry, placed_at_s in placed:
             chat = lane.chat
             fold(chat, entry)
+            chat.current_at_s = placed_at_s
             self._checkpoints.note(chat, entry.sender_id)
             published.append(events.MessageSent(chat, entry, send.sender, send.reply_to))
             if not send.done.done():
@@ -346,9 +280,9 @@ class ChatLog:
         if published:
             self._bus.publish(*published)
 
-    async def _resolve(self, todo: list[_Placed], conflict: Conflict) -> list[_Placed]:
+    async def _resolve(self, todo: list[Placed], conflict: Conflict) -> list[Placed]:
         """Another entry stands where the first of ``todo`` was to go, or its client id was used before."""
-        lane, send, entry = todo[0]
+        lane, send, entry, _ = todo[0]
         if await self._messages.find_write_id(entry.id) == send.write_id:
             self._stored(todo[:1])  # by an attempt whose answer was lost
             return todo[1:]
@@ -368,7 +302,7 @@ class ChatLog:
             await self._catch_up(lane)
         return self._place((placed.lane, placed.send) for placed in todo)
 
-    async def _catch_up(self, lane: _Lane) -> None:
+    async def _catch_up(self, lane: Lane) -> None:
         """Take in what others have written to a chat, and tell of it here."""
         chat = lane.chat
         news = await self._chats.read_news(chat)
@@ -384,8 +318,8 @@ class ChatLog:
 
     # Changes
 
-    async def _run_change(self, lane: _Lane, change: _Change | _Send) -> None:
-        assert isinstance(change, _Change)
+    async def _run_change(self, lane: Lane, change: Change | Send) -> None:
+        assert isinstance(change, Change)
         try:
             entries = await self._write_change(lane, change.planner)
             try:
@@ -405,7 +339,7 @@ class ChatLog:
         finally:
             self._release(lane)
 
-    async def _write_change(self, lane: _Lane, planner: Planner) -> list[Entry]:
+    async def _write_change(self, lane: Lane, planner: Planner) -> list[Entry]:
         chat = lane.chat
         for _ in range(CHANGE_ATTEMPTS):
             if lane.is_stale:
@@ -415,6 +349,7 @@ class ChatLog:
             plan = planner(chat)
             entries = self._entries(chat, plan.drafts)
             write_ids = [self._take_write_id() for _ in entries]
+            begun_at_s = time.monotonic()
 
             async def write(session: MongoSession) -> None:
                 if plan.documents is not None:  # noqa: B023 (called in this turn)
@@ -447,6 +382,7 @@ class ChatLog:
                 raise OutcomeUnknown from error
             for entry in entries:
                 fold(chat, entry)
+            chat.current_at_s = begun_at_s
             if chat.is_deleted:
                 self._chats.forget(chat.id)
                 self._checkpoints.forget(chat.id)
@@ -497,8 +433,16 @@ class ChatLog:
             await self._messages.append(entries, [self._take_write_id() for _ in entries], session)
             await documents(session, entries)
 
+        begun_at_s = time.monotonic()
         with self._chats.making(chat):
-            await self._store.database.transaction(write)
+            try:
+                await self._store.database.transaction(write)
+            except (ConnectionFailure, OperationFailure) as error:
+                if isinstance(error, DuplicateKeyError):
+                    raise
+                log.warning("whether chat %d was made is unknown: %s", chat.id, type(error).__name__)
+                raise OutcomeUnknown from error
+            chat.current_at_s = begun_at_s
             for entry in entries:
                 fold(chat, entry)
             self._chats.put(chat)

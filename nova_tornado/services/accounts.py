@@ -63,10 +63,13 @@ class AccountService:
         self._chats = chats
 
     async def open(self) -> None:
-        """Make the system users, and finish deletions that a crash has interrupted."""
+        """Make the system users."""
         await self._directory.open(
             await self._system_user(SYSTEM_USER_NAME), await self._system_user(DELETED_USER_NAME)
         )
+
+    async def finish_deletions(self) -> None:
+        """Finish deletions that a crash has interrupted; to be called when those who want to know can be told."""
         for user in await self._users.list_leaving():
             log.info("finishing the deletion of user %d", user.id)
             await self._delete(user)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -23,11 +21,11 @@ from nova_tornado.domain.rules import check_chat_title
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
-from nova_tornado.realtime.log import ChatLog, Draft, Plan
+from nova_tornado.realtime.lanes import Draft, Plan
+from nova_tornado.realtime.log import ChatLog
+from nova_tornado.services.purges import Purges
 from nova_tornado.storage.database import MongoSession
 from nova_tornado.storage.store import Store
-
-log = logging.getLogger(__name__)
 
 MoreDocuments = Callable[[MongoSession], Coroutine[Any, Any, None]]
 """Writes further documents in the transaction that it is called in."""
@@ -38,26 +36,24 @@ class ChatService:
 
     Args:
         store, chats, log, directory, clock: the parts it works with.
+        purges: remove what deleted chats leave behind.
     """
 
-    def __init__(self, store: Store, chats: ChatCache, log: ChatLog, directory: UserDirectory, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        chats: ChatCache,
+        log: ChatLog,
+        directory: UserDirectory,
+        clock: Clock,
+        purges: Purges,
+    ) -> None:
         self._store = store
         self._chats = chats
         self._log = log
         self._directory = directory
         self._clock = clock
-        self._purges: set[asyncio.Task[None]] = set()
-
-    async def open(self) -> None:
-        """Go on removing the logs of deleted chats."""
-        for chat_id in await self._store.chats.list_purges():
-            self._purge_later(chat_id)
-
-    async def close(self) -> None:
-        """Leave what is not removed yet to the next start."""
-        for task in self._purges:
-            task.cancel()
-        await asyncio.gather(*self._purges, return_exceptions=True)
+        self._purges = purges
 
     # Reading
 
@@ -413,16 +409,4 @@ class ChatService:
 
     def _purge_if_deleted(self, chat: Chat) -> None:
         if chat.is_deleted:
-            self._purge_later(chat.id)
-
-    def _purge_later(self, chat_id: int) -> None:
-        task = asyncio.create_task(self._purge(chat_id), name=f"purge of chat {chat_id}")
-        self._purges.add(task)
-        task.add_done_callback(self._purges.discard)
-
-    async def _purge(self, chat_id: int) -> None:
-        try:
-            await self._store.messages.purge(chat_id)
-            await self._store.chats.end_purge(chat_id)
-        except Exception:
-            log.exception("the log of chat %d could not be removed, the next start tries again", chat_id)
+            self._purges.add(chat.id)

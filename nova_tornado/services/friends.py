@@ -21,7 +21,8 @@ from nova_tornado.domain.models import Chat, FriendGroup, FriendInvitation, Frie
 from nova_tornado.domain.rules import check_comment, check_id, check_nickname, is_integer, known_id
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.directory import UserDirectory
-from nova_tornado.realtime.log import ChatLog, Plan
+from nova_tornado.realtime.lanes import Plan
+from nova_tornado.realtime.log import ChatLog
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.friend_groups import FriendGroupService
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession

@@ -13,7 +13,8 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
-from nova_tornado.realtime.log import ChatLog, Draft, Plan, Sent
+from nova_tornado.realtime.lanes import Draft, Plan, Sent
+from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.message_details import MessageDetailer
 from nova_tornado.services.chats import ChatService
 from nova_tornado.storage.database import Document, MongoSession

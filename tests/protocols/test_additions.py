@@ -1,7 +1,6 @@
 """What Nova adds to the actions protocol: edits, new titles, typing, presence. Source: contract "actions" section 8."""
 
 import pytest
-from conftest import DATABASE
 
 from nova_tornado.app import open_nova
 
@@ -128,7 +127,7 @@ async def test_owner_and_admins_rename_a_group_and_all_are_told(people):
 
 
 @pytest.mark.gen_test
-async def test_a_new_title_and_an_edited_text_are_there_after_a_crash(people, settings, mongo):
+async def test_a_new_title_and_an_edited_text_are_there_after_a_crash(people, settings, mongo, database):
     alice, bob, _ = await two_friends(people)
     group = await alice.new_group(bob)
     message = await send(bob, group, "helo")
@@ -137,7 +136,7 @@ async def test_a_new_title_and_an_edited_text_are_there_after_a_crash(people, se
     await his.send("edit_message", {"message_id": message, "content": "hello"})
     await his.expect("message_edited")
     # What the first Nova would write behind is not written yet.
-    second = await open_nova(settings, mongo.uri, database=DATABASE)
+    second = await open_nova(settings, mongo.uri, database=database.name)
     try:
         chat = await second.services.chats.get(group)
         assert chat.title == "Another"

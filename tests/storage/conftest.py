@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from storage.rooms import Ack
 
+from nova_tornado.services import purges as purges_module
+
 
 class Writer:
     """A process that writes, see ``writer.py``."""
@@ -76,3 +78,9 @@ def start_writer() -> Iterator[Callable[..., Writer]]:
     yield start
     for writer in writers:
         writer.close()
+
+
+@pytest.fixture(autouse=True)
+def prompt_purges(monkeypatch):
+    """The logs of deleted chats are removed at once."""
+    monkeypatch.setattr(purges_module, "PURGE_DELAY_S", 0)

@@ -25,7 +25,7 @@ from nova_tornado.app import open_nova
 from nova_tornado.domain.errors import OutcomeUnknown, Unavailable
 from nova_tornado.domain.events import MemberRemoved, MessageSent
 from nova_tornado.realtime import log as log_module
-from nova_tornado.realtime.log import Sent
+from nova_tornado.realtime.lanes import Sent
 from nova_tornado.storage import database as database_module
 from nova_tornado.storage.embedded import EmbeddedMongo
 
@@ -385,7 +385,7 @@ def test_interrupted_deletion_of_an_account_is_finished_at_the_next_start(
         deletion = asyncio.ensure_future(nova.services.accounts.delete(ann))
         await asyncio.wait([deletion])
         assert isinstance(deletion.exception(), Crash)
-        await asyncio.gather(*nova._chats._purges)
+        await asyncio.gather(*nova.purges.tasks)
         return ann, bob, cid, own, others, private
 
     ann, bob, cid, own, others, private = io_loop.run_sync(run)
@@ -405,7 +405,7 @@ def test_interrupted_deletion_of_an_account_is_finished_at_the_next_start(
 
 
 async def finish_purges(nova):
-    await asyncio.gather(*nova._chats._purges)
+    await asyncio.gather(*nova.purges.tasks)
 
 
 @pytest.mark.expects_log("could not be removed")

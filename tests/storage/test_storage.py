@@ -220,7 +220,7 @@ def test_no_query_leaves_the_ids_of_messages_unbounded(long_chat, commands, io_l
         again = await services.chats.get(chat.id)
         await services.chats.last_message_for(again, ann.id)
         await services.chats.leave(ann, chat.id)
-        await asyncio.gather(*nova._chats._purges)
+        await asyncio.gather(*nova.purges.tasks)
 
     io_loop.run_sync(run)
 
@@ -263,7 +263,7 @@ def test_purge_removes_all_but_the_last_entry_and_nothing_of_the_neighbours(long
 
 
 async def finish_purges(nova):
-    await asyncio.gather(*nova._chats._purges)
+    await asyncio.gather(*nova.purges.tasks)
 
 
 def test_entries_that_are_read_are_those_that_were_written(long_chat, io_loop):

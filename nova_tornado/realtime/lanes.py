@@ -1,0 +1,97 @@
+"""What is on its way into the chats' logs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nova_tornado.domain import events
+from nova_tornado.domain.models import Chat, Entry, EntryKind, User
+from nova_tornado.storage.database import MongoSession
+
+
+class Sent(NamedTuple):
+    """A stored message; ``is_repeat`` if it had been sent before under the same client id."""
+
+    message: Entry
+    is_repeat: bool
+
+
+@dataclass(slots=True)
+class Send:
+    """A message on its way; ``write_id`` is the number by which its writer recognises it."""
+
+    sender: User
+    text: str
+    reply_to: tuple[Entry, User] | None
+    client_id: str | None
+    done: asyncio.Future[Sent]
+    write_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry before it has its place in the log; the fields are those of ``Entry``."""
+
+    kind: EntryKind
+    sender_id: int
+    text: str = ""
+    user_id: int | None = None
+    membership_id: int | None = None
+    target: int | None = None
+    is_admin: bool = False
+
+
+Documents = Callable[[MongoSession, Sequence[Entry]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a change comes to.
+
+    Attributes:
+        drafts: its entries, in order.
+        documents: writes the other documents, in the same transaction.
+    """
+
+    drafts: Sequence[Draft]
+    documents: Documents | None = None
+
+
+Planner = Callable[[Chat], Plan]
+
+
+@dataclass(slots=True)
+class Change:
+    """A change on its way."""
+
+    planner: Planner
+    before: Sequence[events.Event]
+    done: asyncio.Future[list[Entry]]
+
+
+@dataclass(slots=True)
+class Lane:
+    """What waits to be written to one chat, in order.
+
+    Attributes:
+        is_busy: something of it is under way.
+        is_stale: the chat may not be at the end of its log, and must catch up before anything is written.
+    """
+
+    chat: Chat
+    queue: deque[Send | Change] = field(default_factory=deque)
+    is_busy: bool = False
+    is_stale: bool = False
+
+
+class Placed(NamedTuple):
+    """A send with the entry that it is to become."""
+
+    lane: Lane
+    send: Send
+    entry: Entry
+    placed_at_s: float
