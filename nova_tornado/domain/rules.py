@@ -97,6 +97,14 @@ def check_user_name(value: object) -> str:
     return name
 
 
+def check_sign_in_name(value: object) -> str:
+    """What somebody signs in with: a user name, or an e-mail address."""
+    name = check_string(value, "user_name")
+    if "@" in name and len(name) <= EMAIL_MAX_CHARACTERS and _EMAIL.fullmatch(name):
+        return name
+    return check_user_name(name)
+
+
 def check_password(value: object, key: str = "password") -> str:
     """At least 6 characters, at most 72 bytes of UTF-8, no space character (U+0020)."""
     password = check_string(value, key)

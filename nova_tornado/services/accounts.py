@@ -116,7 +116,7 @@ class AccountService:
         return user
 
     async def authenticate(self, user_name: object, password: object, address: str) -> User:
-        """Who has that name and that password.
+        """Who has that name or e-mail address, and that password.
 
         Args:
             address: from which he asks; too many failures stop it for a while, by every protocol.
@@ -126,18 +126,25 @@ class AccountService:
             WrongCredentials: unknown name or wrong password, after the same time.
             TooManyRequests: too many failed before.
         """
-        name = rules.check_user_name(user_name)
+        name = rules.check_sign_in_name(user_name)
         checked_password = rules.check_password(password)
-        self._limits.check(name, address)
-        found = await self._users.find_for_sign_in(name)
-        fits = await self._passwords.check(checked_password, found[1] if found else None)
-        self._limits.check(name, address)  # again: guesses sent all at once must not get more answers than the limit
-        if not fits or found is None:
-            self._limits.note_failure(name, address)
-            raise WrongCredentials
-        self._limits.note_success(name, address)
-        self._directory.put(found[0])
-        return found[0]
+        accounts = await self._users.list_for_sign_in(name)
+        # An unknown name costs the same time as a wrong password; what may be an address counts as two tries.
+        tries: list[tuple[User, bytes] | None] = [*accounts]
+        tries += [None] * ((2 if "@" in name else 1) - len(accounts))
+        for account in tries:
+            key = account[0].name if account is not None else name.casefold()
+            self._limits.check(key, address)
+            fits = await self._passwords.check(checked_password, account[1] if account is not None else None)
+            # Again: guesses sent all at once must not get more answers than the limit.
+            self._limits.check(key, address)
+            if fits and account is not None:
+                self._limits.note_success(key, address)
+                self._directory.put(account[0])
+                return account[0]
+        for key in {account[0].name for account in accounts} or {name.casefold()}:
+            self._limits.note_failure(key, address)
+        raise WrongCredentials
 
     async def begin_session(self, user: User, kind: SessionKind) -> str:
         """Sign a user in; returns the secret for the cookie or the token."""

@@ -124,12 +124,20 @@ class Users:
         """Whether an account other than ``user_id`` has that address."""
         return await self._collection.find_one({"email_key": email_key(email), "_id": {"$ne": user_id}}) is not None
 
-    async def find_for_sign_in(self, name: str) -> tuple[User, bytes] | None:
-        """The account with that name and the hash of its password, if it may sign in."""
-        document = await self._collection.find_one({"name": name, "is_leaving": {"$exists": False}})
-        if document is None or "password_hash" not in document:
-            return None
-        return _user(document), document["password_hash"]
+    async def list_for_sign_in(self, name_or_email: str) -> list[tuple[User, bytes]]:
+        """The accounts that may sign in by that: the one of that name, then the one of that address.
+
+        Returns:
+            Each with the hash of its password.
+        """
+        found = []
+        for key in ({"name": name_or_email}, {"email_key": email_key(name_or_email)}):
+            document = await self._collection.find_one({**key, "is_leaving": {"$exists": False}})
+            if document is not None and "password_hash" in document:
+                found.append((_user(document), document["password_hash"]))
+            if "@" not in name_or_email:
+                break
+        return found
 
     async def find_password_hash(self, user_id: int) -> bytes | None:
         """The hash of an account's password."""
