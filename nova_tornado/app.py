@@ -34,6 +34,7 @@ from nova_tornado.storage.database import Database, DatabaseUnusableError, as_no
 from nova_tornado.storage.store import COLLECTIONS, SchemaTooNewError, Store
 from nova_tornado.web.application import NovaApplication
 from nova_tornado.web.base import BODY_MAX_BYTES
+from nova_tornado.web.client_address import ClientAddresses
 from nova_tornado.web.health import HealthHandler
 from nova_tornado.web.limits import RequestLimits
 from nova_tornado.web.origin import OriginPolicy
@@ -104,6 +105,7 @@ class NovaApp:
             clock=clock,
             request_limits=RequestLimits(clock, settings.rate_limits),
             origins=OriginPolicy(settings.allow_origin, settings.base_url),
+            client_addresses=ClientAddresses(settings.trusted_proxies),
             is_https=settings.base_url.startswith("https:"),
         )
         self.ready = False

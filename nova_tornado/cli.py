@@ -42,6 +42,7 @@ HELP = {
     "bcrypt_rounds": ("NUMBER", "The cost of a password's hash, 4 to 31. [default: 12]"),
     "rate_limits": ("on|off", "Whether too many requests are refused. [default: on]"),
     "allow_origin": ("ORIGIN", "A further origin that browsers may use Nova from; may be repeated."),
+    "trusted_proxies": ("ADDRESS", "A reverse proxy whose X-Forwarded-For is believed; may be repeated."),
     "plugins_off": ("NAME", "A plugin to switch off; may be repeated."),
 }
 """What each setting takes and does, for --help."""
@@ -51,7 +52,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command the flags of all settings, and --config; their values arrive as raw text for `read_settings`."""
     for option in reversed(OPTIONS):
         metavar, text = HELP[option.name]
-        repeated = option.name in ("allow_origin", "plugins_off")
+        repeated = option.name in ("allow_origin", "trusted_proxies", "plugins_off")
         command = click.option(option.flag, option.name, metavar=metavar, multiple=repeated, help=text)(command)
     return click.option("--config", metavar="FILE", help="The settings file. [default: nova.toml, if there]")(command)
 

@@ -52,6 +52,7 @@ class Settings:
         bcrypt_rounds: the cost of a password's hash; each step doubles it.
         rate_limits: whether too many requests are refused.
         allow_origin: further origins that browsers may use Nova from, each `scheme://host[:port]`.
+        trusted_proxies: addresses or networks of reverse proxies, whose `X-Forwarded-For` is believed.
         plugins_off: names of the plugins that are switched off.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     bcrypt_rounds: int = 12
     rate_limits: bool = True
     allow_origin: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     plugins_off: tuple[str, ...] = ()
 
 
@@ -205,6 +207,13 @@ def _origin(text: str) -> str:
     return origin.removesuffix(":80" if parts.scheme == "http" else ":443")
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError("is not an IP address or network") from None
+
+
 def _plugin_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", text):
         raise ValueError("is not the name of a plugin")
@@ -252,6 +261,7 @@ OPTIONS = (
     Option("bcrypt_rounds", _whole_number(4, 31), "--bcrypt-rounds"),
     Option("rate_limits", _switch, "--rate-limits"),
     Option("allow_origin", _list_of(_origin), "--allow-origin"),
+    Option("trusted_proxies", _list_of(_network), "--trusted-proxy"),
     Option("plugins_off", _list_of(_plugin_name), "--plugin-off"),
 )
 """Every setting there is, in the order of `Settings`."""

@@ -92,7 +92,8 @@ class BaseHandler(RequestHandler):
     @property
     def remote_address(self) -> str:
         """The client's address."""
-        return self.request.remote_ip or ""
+        forwarded_for = self.request.headers.get("X-Forwarded-For")
+        return self.services.client_addresses.find(self.request.remote_ip or "", forwarded_for)
 
     def _is_origin_allowed(self) -> bool:
         return self.services.origins.is_allowed(self.request.headers.get("Origin"), self.request.host)

@@ -14,6 +14,7 @@ from nova_tornado.services.chats import ChatService
 from nova_tornado.services.friend_groups import FriendGroupService
 from nova_tornado.services.friends import FriendService
 from nova_tornado.services.messages import MessageService
+from nova_tornado.web.client_address import ClientAddresses
 from nova_tornado.web.limits import RequestLimits
 from nova_tornado.web.origin import OriginPolicy
 
@@ -34,4 +35,5 @@ class Services:
     clock: Clock
     request_limits: RequestLimits
     origins: OriginPolicy
+    client_addresses: ClientAddresses
     is_https: bool

@@ -32,7 +32,8 @@ def test_all_settings_can_stand_in_the_file(tmp_path):
     (tmp_path / "nova.toml").write_text(
         'host = "::1"\nport = 0\ndata = "d"\nmongo = "mongodb://a,b:2/x?w=1"\nworkers = 1\n'
         'base_url = "https://Chat.Example/nova/"\nmail_dir = "m"\nbcrypt_rounds = 4\nrate_limits = false\n'
-        'allow_origin = ["https://a.example", "http://b.example:8080"]\nplugins_off = ["nova_message_filters"]\n'
+        'allow_origin = ["https://a.example", "http://b.example:8080"]\n'
+        'trusted_proxies = ["127.0.0.1", "10.1.2.3/8"]\nplugins_off = ["nova_message_filters"]\n'
     )
     assert load({}, {}, tmp_path) == Settings(
         host="::1",
@@ -44,6 +45,7 @@ def test_all_settings_can_stand_in_the_file(tmp_path):
         bcrypt_rounds=4,
         rate_limits=False,
         allow_origin=("https://a.example", "http://b.example:8080"),
+        trusted_proxies=("127.0.0.1/32", "10.0.0.0/8"),
         plugins_off=("nova_message_filters",),
     )
 
@@ -152,6 +154,7 @@ BAD = [
         ("allow_origin", value)
         for value in ("x", "null", "*", "http://x/", "http://x/y", "https://u@x", "ws://x", 1, [1])
     ],
+    *[("trusted_proxies", value) for value in ("x", "1.2.3", "1.2.3.4/33", 1, [1])],
     *[("plugins_off", value) for value in ("a/b", [1], 1, {"a": 1})],
     *[("data", value) for value in ("", 1, "a\0b")],
     *[("mail_dir", value) for value in ("~nobody-of-that-name/x", 1)],
