@@ -163,7 +163,7 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_a_bad_value_is_refused(name, value):
-    assert refusal({name: value}).startswith(f"--{name.replace('_', '-').replace('plugins', 'plugin')}: ")
+    assert refusal({name: value}).startswith(f"--{name.replace('_', '-').replace('plugins', 'plugin').replace('proxies', 'proxy')}: ")
 
 
 @pytest.mark.parametrize("name", ["mongo", "smtp", "redis"])
