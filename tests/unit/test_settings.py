@@ -163,7 +163,8 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_a_bad_value_is_refused(name, value):
-    assert refusal({name: value}).startswith(f"--{name.replace('_', '-').replace('plugins', 'plugin').replace('proxies', 'proxy')}: ")
+    flags = {option.name: option.flag for option in OPTIONS}
+    assert refusal({name: value}).startswith(f"{flags[name]}: ")
 
 
 @pytest.mark.parametrize("name", ["mongo", "smtp", "redis"])
