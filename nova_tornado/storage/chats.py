@@ -59,7 +59,7 @@ class Chats:
     async def list_checkpoints(self, chat_ids: list[int]) -> list[tuple[Chat, int]]:
         """Chats as of their checkpoints, without members, each with the message id from which its log is to be read."""
         chats = []
-        async for document in self._collection.find({"_id": {"$in": chat_ids}}):
+        for document in await self._collection.find({"_id": {"$in": chat_ids}}).to_list(None):
             checkpoint = document["checkpoint"]
             chat = Chat(
                 id=document["_id"],
@@ -105,7 +105,7 @@ class Chats:
 
     async def list_purges(self) -> list[int]:
         """Deleted chats whose log is still to be removed."""
-        return [document["_id"] async for document in self._purges.find()]
+        return [document["_id"] for document in await self._purges.find().to_list(None)]
 
     async def end_purge(self, chat_id: int) -> None:
         """Note that a deleted chat's log is removed."""

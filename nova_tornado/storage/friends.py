@@ -74,7 +74,8 @@ class FriendGroups:
 
     async def list_of(self, user_id: int) -> list[FriendGroup]:
         """The user's groups by id; the default one was made first."""
-        return [_group(document) async for document in self._collection.find({"owner": user_id}).sort("_id", 1)]
+        cursor = self._collection.find({"owner": user_id}).sort("_id", 1)
+        return [_group(document) for document in await cursor.to_list(None)]
 
     async def rename(self, group_id: int, name: str) -> None:
         """Give a group another name."""
@@ -116,12 +117,13 @@ class Friendships:
 
     async def list_of(self, user_id: int) -> list[Friendship]:
         """The user's friends in the order in which the friendships were made."""
-        return [_friendship(document) async for document in self._collection.find({"user": user_id}).sort("_id", 1)]
+        cursor = self._collection.find({"user": user_id}).sort("_id", 1)
+        return [_friendship(document) for document in await cursor.to_list(None)]
 
     async def list_among(self, user_id: int, friend_ids: list[int]) -> set[int]:
         """Those of ``friend_ids`` who are friends of the user."""
         cursor = self._collection.find({"user": user_id, "friend": {"$in": friend_ids}}, {"friend": 1})
-        return {document["friend"] async for document in cursor}
+        return {document["friend"] for document in await cursor.to_list(None)}
 
     async def update(self, friendship_id: int, changes: dict[str, Any]) -> None:
         """Set ``nickname`` and/or ``group``."""
@@ -168,7 +170,7 @@ class FriendInvitations:
     async def list_received(self, user_id: int) -> list[FriendInvitation]:
         """What the user was asked, by id."""
         cursor = self._collection.find({"receiver": user_id}).sort("_id", 1)
-        return [_invitation(document) async for document in cursor]
+        return [_invitation(document) for document in await cursor.to_list(None)]
 
     async def delete(self, invitation_id: int) -> bool:
         """Remove an invitation; whether it was there."""

@@ -76,19 +76,20 @@ class Memberships:
     async def list_of_chats(self, chat_ids: list[int]) -> dict[int, list[Membership]]:
         """The present members of chats, in order of joining."""
         members: dict[int, list[Membership]] = {chat_id: [] for chat_id in chat_ids}
-        async for document in self._collection.find({"chat": {"$in": chat_ids}, **_PRESENT}).sort("_id", 1):
+        cursor = self._collection.find({"chat": {"$in": chat_ids}, **_PRESENT}).sort("_id", 1)
+        for document in await cursor.to_list(None):
             members[document["chat"]].append(_membership(document))
         return members
 
     async def list_chat_ids(self, user_id: int) -> list[int]:
         """The chats that a user is in, in the order of his joining."""
         cursor = self._collection.find({"user": user_id, **_PRESENT}, {"chat": 1}).sort("_id", 1)
-        return [document["chat"] async for document in cursor]
+        return [document["chat"] for document in await cursor.to_list(None)]
 
     async def list_former(self, chat_id: int) -> list[int]:
         """The users who were in a chat and have left."""
         cursor = self._collection.find({"chat": chat_id, "left_seq": {"$exists": True}}, {"user": 1})
-        return [document["user"] async for document in cursor]
+        return [document["user"] for document in await cursor.to_list(None)]
 
     async def set_role(self, chat_id: int, user_id: int, role: Role, session: MongoSession) -> None:
         """Give a member another role."""

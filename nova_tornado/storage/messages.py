@@ -198,7 +198,7 @@ class Messages:
         for first in range(0, len(ids), SEEKS_PER_QUERY):
             matches: list[Document] = [{"$match": {"_id": match}} for match in ids[first : first + SEEKS_PER_QUERY]]
             more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": [match]}} for match in matches[1:]]
-            async for document in self._collection.aggregate([matches[0], *more]):
+            for document in await self._collection.aggregate([matches[0], *more]).to_list(None):
                 yield _entry(document)
 
     async def list_page(
@@ -220,12 +220,12 @@ class Messages:
         """
         query = {"_id": _between(chat_id, after_seq, before_seq), "kind": "message", **(condition or {})}
         cursor = self._collection.find(query).sort("_id", 1 if is_ascending else -1).limit(limit)
-        return [_entry(document) async for document in cursor]
+        return [_entry(document) for document in await cursor.to_list(None)]
 
     async def list_replies(self, message_ids: Iterable[int]) -> list[Entry]:
         """The messages that answer one of those, by id."""
         cursor = self._collection.find({"reply_to": {"$in": list(message_ids)}})
-        return sorted([_entry(document) async for document in cursor], key=lambda entry: entry.id)
+        return sorted(map(_entry, await cursor.to_list(None)), key=lambda entry: entry.id)
 
     async def list_by_ids(self, message_ids: Iterable[int]) -> list[Entry]:
         """Entries by their ids, in no particular order; unknown ones are left out."""

@@ -113,7 +113,7 @@ class Users:
     async def find_many(self, user_ids: Iterable[int]) -> list[User]:
         """The accounts with those ids, in no particular order; unknown ids are left out."""
         cursor = self._collection.find({"_id": {"$in": list(user_ids)}}, _PUBLIC)
-        return [_user(document) async for document in cursor]
+        return [_user(document) for document in await cursor.to_list(None)]
 
     async def find_by_name(self, name: str) -> User | None:
         """The account with exactly that name."""
@@ -170,7 +170,8 @@ class Users:
 
     async def list_leaving(self) -> list[User]:
         """The accounts whose deletion is under way."""
-        return [_user(document) async for document in self._collection.find({"is_leaving": True}, _PUBLIC)]
+        cursor = self._collection.find({"is_leaving": True}, _PUBLIC)
+        return [_user(document) for document in await cursor.to_list(None)]
 
     async def delete(self, user_id: int) -> None:
         """Remove the account; its name is free again."""
