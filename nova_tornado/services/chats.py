@@ -116,7 +116,7 @@ class ChatService:
             raise BadField(
                 "Field chat_members is missing" if members is None else "Data type error for key chat_members"
             )
-        checked_title = check_chat_title(title)
+        checked_title = check_chat_title(title, "name")  # the key that clients of the original know
         ids: dict[int, None] = {}
         for member in members:
             if type(member) is not int:
