@@ -169,6 +169,7 @@ class NovaApp:
             return
         self._is_closed = True
         self.ready = False
+        await self.services.accounts.close()
         await self.log.close()
         if hasattr(self, "dispatcher"):
             await self.dispatcher.close()

@@ -21,11 +21,18 @@ def is_valid_close_code(code: int) -> bool:
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
+def is_utf8(payload: bytes) -> bool:
+    """Whether that is text."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def is_valid_close(payload: bytes) -> bool:
     """Whether a peer may send that as a close frame's payload: nothing, or a code and a reason in UTF-8."""
-    try:
-        payload[2:].decode()
-    except UnicodeDecodeError:
+    if not is_utf8(payload[2:]):
         return False
     return not payload or (len(payload) >= 2 and is_valid_close_code(int.from_bytes(payload[:2], "big")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -30,6 +31,8 @@ from nova_tornado.storage.sessions import SessionKind
 from nova_tornado.storage.store import Store
 
 log = logging.getLogger(__name__)
+
+DELETION_RETRY_S = 5.0
 
 
 class AccountService:
@@ -61,6 +64,7 @@ class AccountService:
         self._passwords = passwords
         self._limits = limits
         self._chats = chats
+        self._deletions: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Make the system users."""
@@ -252,7 +256,7 @@ class AccountService:
     async def delete(self, user: User) -> None:
         """Delete one's own account, with all that hangs on it; others' chats keep what was said.
 
-        A crash in between is made up for at the next start.
+        What a failure leaves undone is tried again in the background, and after a crash at the next start.
 
         Raises:
             NotSignedIn: another request is deleting it already.
@@ -261,8 +265,30 @@ class AccountService:
         """
         if not await self._users.mark_leaving(user.id):
             raise NotSignedIn
-        await self._sessions.delete_all(user.id)
-        await self._delete(user)
+        try:
+            await self._sessions.delete_all(user.id)
+            await self._delete(user)
+        except Exception:
+            task = asyncio.create_task(self._delete_later(user), name=f"deletion of user {user.id}")
+            self._deletions.add(task)
+            task.add_done_callback(self._deletions.discard)
+            raise
+
+    async def _delete_later(self, user: User) -> None:
+        while True:
+            await asyncio.sleep(DELETION_RETRY_S)
+            try:
+                await self._sessions.delete_all(user.id)
+                await self._delete(user)
+                return
+            except Exception as error:
+                log.warning("the deletion of user %d failed again: %s", user.id, type(error).__name__)
+
+    async def close(self) -> None:
+        """Leave deletions that still fail to the next start."""
+        for task in self._deletions:
+            task.cancel()
+        await asyncio.gather(*self._deletions, return_exceptions=True)
 
     async def _delete(self, user: User) -> None:
         await self._store.friend_invitations.delete_all(user.id)

@@ -14,15 +14,18 @@ from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProt
 
 from nova_tornado.domain.errors import Malformed, NovaError, OriginRefused, TooManyRequests
 from nova_tornado.realtime.connection import Connection
-from nova_tornado.realtime.frames import is_valid_close
+from nova_tornado.realtime.frames import is_utf8, is_valid_close
 from nova_tornado.realtime.hub import UserLinks, WireProtocol
 from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler, log_fault
 
 log = logging.getLogger(__name__)
 
 FRAME_MAX_BYTES = BODY_MAX_BYTES
+OPCODE_TEXT = 0x1
+OPCODE_BINARY = 0x2
 OPCODE_CLOSE = 0x8
 CLOSE_PROTOCOL_ERROR = 1002
+CLOSE_NOT_UTF8 = 1007
 CLOSE_TOO_BIG = 1009
 LINGER_S = 5
 """How long the rest of a frame that is too large is read and dropped."""
@@ -40,6 +43,12 @@ class CheckedProtocol(WebSocketProtocol13):
         # Tornado would echo a code that no peer may send (RFC 6455, sections 5.5.1 and 7.4).
         if opcode == OPCODE_CLOSE and not is_valid_close(data):
             data = CLOSE_PROTOCOL_ERROR.to_bytes(2, "big")
+        # Tornado would drop the connection without a word (section 8.1).
+        if opcode == OPCODE_TEXT and not is_utf8(data):
+            self.close(CLOSE_NOT_UTF8)
+            return None
+        if self.server_terminated and opcode in (OPCODE_TEXT, OPCODE_BINARY):
+            return None  # what was under way when this side said goodbye
         return super()._handle_message(opcode, data)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from nova_tornado.app import open_nova
+from nova_tornado.services import accounts
 
 NULL = b'{"ok":true,"data":null}'
 
@@ -282,3 +283,28 @@ async def test_interrupted_deletion_is_finished_at_the_next_start(
         assert database.friend_groups.count_documents({"owner": alice.id}) == 0
     finally:
         await again.close()
+
+
+@pytest.mark.expects_log("internal error", "failed again")
+@pytest.mark.gen_test
+async def test_a_deletion_that_failed_is_tried_again_until_it_is_done(people, nova, database, monkeypatch):
+    alice, bob = await people("alice"), await people("bob")
+    await alice.befriend(bob)
+    hers = await alice.socket()
+    monkeypatch.setattr(accounts, "DELETION_RETRY_S", 0)
+    delete_all, calls = nova.store.friend_groups.delete_all, []
+
+    async def fail_twice(user_id):
+        calls.append(user_id)
+        if len(calls) <= 2:
+            raise RuntimeError("the database is away")
+        await delete_all(user_id)
+
+    monkeypatch.setattr(nova.store.friend_groups, "delete_all", fail_twice)
+    assert (await alice.delete("/user")).status == 500
+    await hers.expect("friend_deleted", "logout")
+    await hers.expect_close()
+    while database.users.count_documents({"name": "alice"}):
+        await bob.get("/user")
+    assert calls == [alice.id] * 3
+    assert (await bob.get("/friend")).data == []

@@ -450,12 +450,23 @@ async def test_control_frames_and_fragments_are_understood(people, raw):
 
 
 @pytest.mark.gen_test
+async def test_text_that_is_not_utf_8_closes_with_1007_and_nothing_after_it_counts(people, raw):
+    alice = await people("alice")
+    for text in (b"\xff\xfe", b'{"action": "ping", "data": "\xed\xa0\x80"}'):
+        socket = await raw(alice)
+        socket.send(TEXT, text)
+        socket.send(TEXT, b'{"action": "ping"}')
+        opcode, payload = await socket.receive()
+        assert (opcode, payload[:2]) == (CLOSE, struct.pack("!H", 1007))
+        socket.send(CLOSE, payload)
+        assert await socket.receive() is None
+
+
+@pytest.mark.gen_test
 async def test_frames_against_the_rules_end_the_socket_and_no_other(people, raw):
     alice = await people("alice")
     neighbour = await raw(alice)
     for send in (
-        lambda socket: socket.send(TEXT, b"\xff\xfe"),
-        lambda socket: socket.send(TEXT, b'{"action": "ping", "data": "\xed\xa0\x80"}'),
         lambda socket: socket.send(0, b"x"),
         lambda socket: socket.send(PING, b"x" * 126),
         lambda socket: socket.send(PING, b"x", is_final=False),
