@@ -110,7 +110,7 @@ class NovaApp:
         )
         self.ready = False
         self._is_closed = False
-        self._server: HTTPServer | None = None
+        self._dispatcher: Dispatcher | None = None
 
     async def open(self) -> None:
         """Bring the database up to date and take the plugins in."""
@@ -123,8 +123,8 @@ class NovaApp:
             *NATIVE_ROUTES,
             *self._plugins.call_distinct("nova_routes", "0", own_paths, nova=nova),
         ]
-        self.dispatcher = Dispatcher(list(self._plugins.call("nova_subscribers", nova=nova)))
-        self.bus.add_sink(self.dispatcher.publish)
+        self._dispatcher = Dispatcher(list(self._plugins.call("nova_subscribers", nova=nova)))
+        self.bus.add_sink(self._dispatcher.publish)
         await self.services.accounts.finish_deletions()
         await self.purges.open()
         self.application = NovaApplication(
@@ -143,7 +143,7 @@ class NovaApp:
 
     def http_server(self) -> HTTPServer:
         """A server for the application with our bounds; the caller binds its sockets."""
-        self._server = HTTPServer(
+        return HTTPServer(
             self.application,
             max_body_size=BODY_MAX_BYTES,
             max_buffer_size=BODY_MAX_BYTES + HEADERS_MAX_BYTES,
@@ -151,7 +151,6 @@ class NovaApp:
             idle_connection_timeout=IDLE_HTTP_TIMEOUT_S,
             body_timeout=BODY_TIMEOUT_S,
         )
-        return self._server
 
     async def drain(self, timeout_s: float) -> None:
         """Finish what was accepted and ask everybody to come back."""
@@ -171,8 +170,8 @@ class NovaApp:
         self.ready = False
         await self.services.accounts.close()
         await self.log.close()
-        if hasattr(self, "dispatcher"):
-            await self.dispatcher.close()
+        if self._dispatcher is not None:
+            await self._dispatcher.close()
         await self.purges.close()
         self._passwords.close()
         self.store.database.close()

@@ -87,5 +87,5 @@ async def test_nova_subscribers_are_told_of_what_has_happened(nova, people, data
         await bob.request("PUT", f"/chat/{chat_id}/note", {"text": "Bring cake"})
     assert (await alice.delete(f"/chat/{gone}")).data is None
     assert (await bob.delete("/user")).data is None
-    await nova.dispatcher.drained()
+    await nova._dispatcher.drained()
     assert list(database.chat_notes.find()) == [{"_id": kept, "text": "Bring cake"}]

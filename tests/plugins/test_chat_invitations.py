@@ -250,7 +250,7 @@ async def test_an_invitation_shows_people_as_they_are_now(club):
 @pytest.mark.gen_test
 async def test_invitations_go_with_the_accounts_and_the_chat_they_are_about(club, nova, database):
     async def inviters():
-        await nova.dispatcher.drained()
+        await nova._dispatcher.drained()
         pending = await club.pending()
         assert [invitation["invitation_id"] for invitation in pending] == [
             document["_id"] for document in database.chat_invitations.find({"chat": club.id}).sort("_id", 1)
@@ -266,7 +266,7 @@ async def test_invitations_go_with_the_accounts_and_the_chat_they_are_about(club
     assert (await club.fay.delete("/user")).data is None
     assert await inviters() == [("dan", "erin")]
     assert (await club.alice.delete(f"/chat/{club.id}")).data is None
-    await nova.dispatcher.drained()
+    await nova._dispatcher.drained()
     assert database.chat_invitations.count_documents({}) == 0
 
 
@@ -279,6 +279,6 @@ async def test_invitations_of_a_user_who_comes_in_by_another_door_are_settled(cl
     chat = await services.chats.get(club.id)
     await services.chats.add_member(chat, alice, erin, "alice added erin", allow=lambda chat: None)
     assert await club.pending() == [kept]
-    await nova.dispatcher.drained()
+    await nova._dispatcher.drained()
     assert [document["_id"] for document in database.chat_invitations.find()] == [kept["invitation_id"]]
     assert (await club.answer("POST", club.alice, club.erin)).status == 400

@@ -256,7 +256,7 @@ def test_nova_subscribers_are_told_of_everything_in_order_after_it_is_stored(plu
             await socket.send("send_message", {"chat_id": chat_id, "content": text})
             await socket.expect("new_message", "messages_read")
         assert (await alice.delete(f"/chat/{chat_id}")).data is None
-        await nova.dispatcher.drained()
+        await nova._dispatcher.drained()
         await alice.close()
 
     io_loop.run_sync(act)
@@ -295,7 +295,7 @@ def test_a_subscriber_that_raises_or_hangs_harms_nobody(plugin, serve, io_loop, 
         for _ in range(2):
             await alice.new_group()
             await socket.expect("new_group_chat", "new_message")
-        await nova.dispatcher.drained()
+        await nova._dispatcher.drained()
         await alice.close()
 
     io_loop.run_sync(act)

@@ -127,7 +127,7 @@ async def test_friendships_chats_and_invitations_vanish(people, nova, database):
         assert (await inviter.post(f"/chat/{chat_id}/invite", {"user_id": user.id})).data is None
 
     assert (await alice.delete("/user")).data is None
-    await nova.dispatcher.drained()
+    await nova._dispatcher.drained()
 
     assert [friend["friend"]["id"] for friend in (await bob.get("/friend")).data] == [carol.id]
     assert [friend["friend"]["id"] for friend in (await carol.get("/friend")).data] == [bob.id]
