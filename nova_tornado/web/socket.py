@@ -21,6 +21,8 @@ from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler, log_fault
 log = logging.getLogger(__name__)
 
 FRAME_MAX_BYTES = BODY_MAX_BYTES
+FRAMES_PER_TURN = 32
+"""Then the others have their turn: frames that lie in the socket already are read without giving way."""
 OPCODE_TEXT = 0x1
 OPCODE_BINARY = 0x2
 OPCODE_CLOSE = 0x8
@@ -87,6 +89,7 @@ class BaseSocket(BaseHandler, WebSocketHandler):
     connection: Connection | None = None
     _links: UserLinks | None = None
     _is_counted = False
+    _frame_count = 0
 
     async def prepare(self) -> None:
         """Check what comes before the handshake (called by Tornado)."""
@@ -160,7 +163,15 @@ class BaseSocket(BaseHandler, WebSocketHandler):
         """A frame came (called by Tornado, which waits for what is returned before it reads the next one)."""
         if self.connection is None or self.connection.is_closing:
             return None
-        return self.receive(message)
+        work = self.receive(message)
+        self._frame_count += 1
+        return work if self._frame_count % FRAMES_PER_TURN else self._give_way(work)
+
+    @staticmethod
+    async def _give_way(work: Awaitable[None] | None) -> None:
+        if work is not None:
+            await work
+        await asyncio.sleep(0)
 
     def receive(self, message: str | bytes) -> Awaitable[None] | None:
         """Answer a frame: at once, or by what is returned. Must not raise."""

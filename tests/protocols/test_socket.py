@@ -14,8 +14,10 @@ import pytest
 from people import WAIT_S
 from tornado.websocket import WebSocketClosedError
 
+from nova_tornado.native import socket as native_socket
 from nova_tornado.native.socket import PROTOCOL
 from nova_tornado.settings import Settings
+from nova_tornado.web import socket as web_socket
 
 HANDSHAKE = {
     "Upgrade": "websocket",
@@ -482,6 +484,35 @@ async def test_frames_against_the_rules_end_the_socket_and_no_other(people, raw)
         if frame is not None:
             assert frame[0] == CLOSE and await socket.receive() is None
         await neighbour.expect_pong()
+
+
+@pytest.mark.gen_test
+async def test_one_who_floods_the_server_does_not_hold_up_the_others(people, raw, nova, monkeypatch):
+    alice, bob = await people("alice"), await people("bob")
+    group = await alice.new_group()
+    flooding, waiting = await raw(alice), await raw(bob)
+    taken = []
+    send_at_once, ping = nova.services.messages.send_at_once, native_socket.HANDLERS["ping"]
+
+    def count_send(user, *message):
+        taken.append(user.id)
+        return send_at_once(user, *message)
+
+    async def count_ping(socket, *request):
+        taken.append(socket.user.id)
+        await ping(socket, *request)
+
+    monkeypatch.setattr(nova.services.messages, "send_at_once", count_send)
+    monkeypatch.setitem(native_socket.HANDLERS, "ping", count_ping)
+    # All of it lies in the server's socket before the server gets to run.
+    number = 1_000
+    for _ in range(number):
+        flooding.send(TEXT, json.dumps({"action": "send_message", "data": {"chat_id": group, "content": "x"}}).encode())
+    waiting.send(TEXT, b'{"action": "ping"}')
+    assert json.loads((await waiting.receive())[1])["action"] == "pong"
+    assert taken.index(bob.id) <= 4 * web_socket.FRAMES_PER_TURN
+    actions = [json.loads((await flooding.receive())[1])["action"] for _ in range(2 * number)]
+    assert actions == ["new_message", "messages_read"] * number
 
 
 # Order
