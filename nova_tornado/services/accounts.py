@@ -291,6 +291,16 @@ class AccountService:
         await asyncio.gather(*self._deletions, return_exceptions=True)
 
     async def _delete(self, user: User) -> None:
+        await self._leave_everybody(user)
+        await self._store.friend_groups.delete_all(user.id)
+        await self._leave_everybody(user)  # somebody may have invited him, befriended him or taken him in meanwhile
+        self._bus.publish(SessionsEnded(user.id, None))
+        await self._sessions.delete_all(user.id)  # a sign-in may have been under way
+        await self._users.delete(user.id)
+        self._directory.forget(user.id)
+        self._bus.publish(AccountDeleted(user.id))
+
+    async def _leave_everybody(self, user: User) -> None:
         await self._store.friend_invitations.delete_all(user.id)
         friendships = await self._store.friendships.list_of(user.id)
         friends = await self._directory.load(friendship.friend_id for friendship in friendships)
@@ -308,10 +318,3 @@ class AccountService:
         for chat in chats:
             if not chat.is_private and user.id in chat.members and not chat.is_deleted:
                 await self._chats.remove_silently(chat, user.id)
-        await self._store.friend_groups.delete_all(user.id)
-        await self._store.friend_invitations.delete_all(user.id)  # one may have come in between
-        self._bus.publish(SessionsEnded(user.id, None))
-        await self._sessions.delete_all(user.id)  # a sign-in may have been under way
-        await self._users.delete(user.id)
-        self._directory.forget(user.id)
-        self._bus.publish(AccountDeleted(user.id))

@@ -308,3 +308,24 @@ async def test_a_deletion_that_failed_is_tried_again_until_it_is_done(people, no
         await bob.get("/user")
     assert calls == [alice.id] * 3
     assert (await bob.get("/friend")).data == []
+
+
+@pytest.mark.gen_test
+async def test_who_is_taken_in_while_his_account_is_being_deleted_is_no_member_afterwards(
+    people, nova, database, monkeypatch
+):
+    alice, bob = await people("alice"), await people("bob")
+    group = await bob.new_group(name="Late")
+    users = {person: await nova.services.accounts.get_user(person.id) for person in (alice, bob)}
+    delete_all = nova.store.friend_groups.delete_all
+
+    async def take_in_meanwhile(user_id):
+        chat = await nova.services.chats.get(group)
+        await nova.services.chats.add_member(chat, users[bob], users[alice], "welcome", allow=lambda chat: None)
+        await delete_all(user_id)
+
+    monkeypatch.setattr(nova.store.friend_groups, "delete_all", take_in_meanwhile)
+    assert (await alice.delete("/user")).status == 200
+    chat = (await bob.get(f"/chat/{group}")).data["chat"]
+    assert [member["id"] for member in chat["chat_members"]] == [bob.id]
+    assert database.memberships.count_documents({"user": alice.id, "left_seq": {"$exists": False}}) == 0
