@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from copy import copy
 
 from nova_tornado.domain.models import Chat
 from nova_tornado.storage.store import Store
@@ -66,19 +67,7 @@ class Checkpoints:
             if (member := chat.members.get(sender_id)) is not None
         ]
         # As of now: entries that are added while the cursors are being stored are not covered.
-        ends = [
-            Chat(
-                chat.id,
-                chat.kind,
-                chat.title,
-                chat.created_us,
-                last_seq=chat.last_seq,
-                last_count=chat.last_count,
-                last_sent_us=chat.last_sent_us,
-                last_message=chat.last_message,
-            )
-            for chat, _ in noted.values()
-        ]
+        ends = [copy(chat) for chat, _ in noted.values()]
         try:
             await self._store.memberships.move_cursors(cursors)
             await self._store.chats.store_checkpoints(ends)

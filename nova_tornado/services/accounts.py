@@ -138,17 +138,22 @@ class AccountService:
         tries += [None] * ((2 if "@" in name else 1) - len(accounts))
         for account in tries:
             key = account[0].name if account is not None else name.casefold()
-            self._limits.check(key, address)
-            fits = await self._passwords.check(checked_password, account[1] if account is not None else None)
-            # Again: guesses sent all at once must not get more answers than the limit.
-            self._limits.check(key, address)
-            if fits and account is not None:
+            hashed = account[1] if account is not None else None
+            if await self._fits(key, address, checked_password, hashed) and account is not None:
                 self._limits.note_success(key, address)
                 self._directory.put(account[0])
                 return account[0]
         for key in {account[0].name for account in accounts} or {name.casefold()}:
             self._limits.note_failure(key, address)
         raise WrongCredentials
+
+    async def _fits(self, account: str, address: str, password: str, hashed: bytes | None) -> bool:
+        """Whether a password fits, within the limits on failures (which the caller notes)."""
+        self._limits.check(account, address)
+        fits = await self._passwords.check(password, hashed)
+        # Again: guesses sent all at once must not get more answers than the limit.
+        self._limits.check(account, address)
+        return fits
 
     async def begin_session(self, user: User, kind: SessionKind) -> str:
         """Sign a user in; returns the secret for the cookie or the token."""
@@ -218,10 +223,8 @@ class AccountService:
             old_password = given.get("old_password")
             if not isinstance(old_password, str):
                 raise BadField("Old password is missing or not a string; the password is needed for this change")
-            self._limits.check(user.name, address)
-            fits = await self._passwords.check(old_password, await self._users.find_password_hash(user.id))
-            self._limits.check(user.name, address)
-            if not fits:
+            hashed = await self._users.find_password_hash(user.id)
+            if not await self._fits(user.name, address, old_password, hashed):
                 self._limits.note_failure(user.name, address)
                 raise WrongPassword
         new_password = rules.check_password(given["new_password"], "new_password") if "new_password" in given else None

@@ -38,7 +38,6 @@ COLLECTIONS = (
 Migration = Callable[[Database], Awaitable[None]]
 MIGRATIONS: tuple[Migration, ...] = ()
 """Step ``i`` takes the schema from version ``i + 1`` to ``i + 2``; it may be run again after a crash in its middle."""
-SCHEMA_VERSION = len(MIGRATIONS) + 1
 
 
 class SchemaTooNewError(Exception):
