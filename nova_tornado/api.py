@@ -14,38 +14,57 @@ from nova_tornado.domain.events import Event
 from nova_tornado.native import packets as native_packets
 from nova_tornado.native.base import ActionsHandler, path_id
 from nova_tornado.native.chat_handlers import HistoryHandler
-from nova_tornado.native.schemas import AnyFields, Checked, Request, UserId
-from nova_tornado.plugin.hookspecs import Route, Subscriber, hookimpl
+from nova_tornado.native.schemas import AnyFields, UserId
+from nova_tornado.plugin.hookspecs import MountedProtocol, Route, Subscriber, hookimpl
 from nova_tornado.realtime.clock import Clock
+from nova_tornado.realtime.connection import Connection, Outbox
+from nova_tornado.realtime.hub import Packet, WireProtocol
 from nova_tornado.services.messages import MessageSearch
 from nova_tornado.storage.database import CollectionSpec, Document, DuplicateKeyError, Index, MongoCollection
+from nova_tornado.storage.sessions import SessionKind
 from nova_tornado.storage.store import Store
+from nova_tornado.web.base import BaseHandler
+from nova_tornado.web.jsons import dumps, dumps_exact, loads_exact
+from nova_tornado.web.schemas import Checked, Request
 from nova_tornado.web.services import Services
+from nova_tornado.web.socket import JsonSocket, SignedInSocket
 
 __all__ = [
     "ActionsHandler",
     "AnyFields",
+    "BaseHandler",
     "Checked",
     "Clock",
     "CollectionSpec",
+    "Connection",
     "Document",
     "DuplicateKeyError",
     "ErrorCode",
     "Event",
     "HistoryHandler",
     "Index",
+    "JsonSocket",
     "MessageSearch",
     "MongoCollection",
+    "MountedProtocol",
     "Nova",
     "NovaError",
+    "Outbox",
+    "Packet",
     "Request",
     "Route",
     "Services",
+    "SessionKind",
+    "SignedInSocket",
     "Subscriber",
     "UserId",
+    "WireProtocol",
+    "dumps",
+    "dumps_exact",
     "errors",
     "events",
     "hookimpl",
+    "loads_exact",
     "models",
     "native_packets",
     "path_id",

@@ -10,8 +10,9 @@ from tornado.httpserver import HTTPServer
 
 from nova_tornado.api import Nova
 from nova_tornado.domain.errors import NovaError
-from nova_tornado.native import chat_handlers, friend_handlers, socket, user_handlers
+from nova_tornado.native import chat_handlers, file_handlers, friend_handlers, socket, user_handlers
 from nova_tornado.native.base import NotFoundHandler
+from nova_tornado.native.packets import NAME as NATIVE_NAME
 from nova_tornado.plugin.dispatch import Dispatcher
 from nova_tornado.plugin.loader import PluginError, PluginInfo, Plugins
 from nova_tornado.realtime.bus import Bus
@@ -23,11 +24,14 @@ from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.chats import ChatService
+from nova_tornado.services.files import FileService
 from nova_tornado.services.friend_groups import FriendGroupService
 from nova_tornado.services.friends import FriendService
+from nova_tornado.services.mail import Mailer
 from nova_tornado.services.messages import MessageService
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.purges import Purges
+from nova_tornado.services.registrations import RegistrationService
 from nova_tornado.services.sign_in_limits import SignInLimits
 from nova_tornado.settings import Settings
 from nova_tornado.storage.database import Database, DatabaseUnusableError, as_nova_error
@@ -43,7 +47,13 @@ from nova_tornado.web.socket import FRAME_MAX_BYTES, PING_INTERVAL_S, PING_TIMEO
 
 log = logging.getLogger(__name__)
 
-NATIVE_ROUTES = [*user_handlers.ROUTES, *friend_handlers.ROUTES, *chat_handlers.ROUTES, *socket.ROUTES]
+NATIVE_ROUTES = [
+    *user_handlers.ROUTES,
+    *friend_handlers.ROUTES,
+    *chat_handlers.ROUTES,
+    *file_handlers.ROUTES,
+    *socket.ROUTES,
+]
 HEALTH_PATH = "/healthz"
 READY_PATH = "/readyz"
 HEADERS_MAX_BYTES = 32 * 1024
@@ -78,7 +88,8 @@ class NovaApp:
 
     def __init__(self, settings: Settings, mongo_uri: str, database: str, clock: Clock, plugins: Plugins) -> None:
         self._plugins = plugins
-        self.store = Store(Database(mongo_uri, database))
+        base_url = settings.links_base_url
+        self.store = Store(Database(mongo_uri, database), base_url)
         self.bus = Bus()
         self.directory = UserDirectory(self.store.users)
         self.chat_cache = ChatCache(self.store)
@@ -90,13 +101,18 @@ class NovaApp:
         self.purges = Purges(self.store)
         self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock, self.purges)
         groups = FriendGroupService(self.store)
+        accounts = AccountService(self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats)
         self.services = Services(
-            accounts=AccountService(self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats),
+            accounts=accounts,
             friend_groups=groups,
             friends=FriendService(self.store, self.directory, self.bus, self.log, self._chats, groups),
             chats=self._chats,
             messages=MessageService(
                 self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus, clock
+            ),
+            files=FileService(self.store, self.chat_cache, clock, settings.file_max_mib * 1024**2),
+            registrations=RegistrationService(
+                self.store, clock, accounts, Mailer(settings), base_url, settings.rate_limits
             ),
             directory=self.directory,
             hub=self.hub,
@@ -115,18 +131,16 @@ class NovaApp:
     async def open(self) -> None:
         """Bring the database up to date and take the plugins in."""
         own_names = [spec.name for spec in COLLECTIONS]
-        await self.store.prepare(tuple(self._plugins.call_distinct("nova_collections", "name", own_names)))
+        await self.store.prepare(tuple(self._plugins.collect_collections(own_names)))
         await self.services.accounts.open()
         nova = Nova(self.services, self.store)
-        own_paths = [HEALTH_PATH, READY_PATH, *(route[0] for route in NATIVE_ROUTES)]
-        routes: list[Any] = [
-            *NATIVE_ROUTES,
-            *self._plugins.call_distinct("nova_routes", "0", own_paths, nova=nova),
-        ]
+        own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in NATIVE_ROUTES)]
+        routes: list[Any] = [*NATIVE_ROUTES, *self._plugins.collect_routes(own_paths, NATIVE_NAME, nova)]
         self._dispatcher = Dispatcher(list(self._plugins.call("nova_subscribers", nova=nova)))
         self.bus.add_sink(self._dispatcher.publish)
         await self.services.accounts.finish_deletions()
         await self.purges.open()
+        await self.services.files.open()
         self.application = NovaApplication(
             [
                 (HEALTH_PATH, HealthHandler, {"check": lambda: True}),
@@ -173,6 +187,7 @@ class NovaApp:
         if self._dispatcher is not None:
             await self._dispatcher.close()
         await self.purges.close()
+        await self.services.files.close()
         self._passwords.close()
         self.store.database.close()
 

@@ -39,6 +39,8 @@ HELP = {
     "base_url": ("URL", "What links begin with. [default: from host and port]"),
     "mail_dir": ("FOLDER", "Where mails are written to. [default: mail in the data folder]"),
     "smtp": ("URL", "Where mails are sent to instead: smtp[s]://[user:password@]host[:port]."),
+    "mail_from": ("ADDRESS", "Whom mails come from. [default: nova at the host of the base URL]"),
+    "file_max_mib": ("NUMBER", "How large an uploaded file may be, in MiB, 1 to 1024. [default: 25]"),
     "bcrypt_rounds": ("NUMBER", "The cost of a password's hash, 4 to 31. [default: 12]"),
     "rate_limits": ("on|off", "Whether too many requests are refused. [default: on]"),
     "allow_origin": ("ORIGIN", "A further origin that browsers may use Nova from; may be repeated."),

@@ -19,7 +19,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from nova_tornado.settings import DATABASE, Settings, database_of
+from nova_tornado.settings import DATABASE, Settings, database_of, http_url
 from nova_tornado.storage.embedded import EmbeddedError, EmbeddedMongo
 
 if TYPE_CHECKING:
@@ -205,12 +205,8 @@ def _with_real_address(settings: Settings, sockets: list[socket.socket]) -> Sett
         # A place to listen everywhere is no address that a link could lead to.
         here = replace(settings, host="127.0.0.1" if settings.host == "0.0.0.0" else "::1")
         log.warning("links will lead to this machine only; --base-url says how others reach it")
-        return replace(settings, port=port, base_url=_url(here.host, port))
-    return replace(settings, port=port, base_url=_url(settings.host, port))
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return replace(settings, port=port, base_url=http_url(here.host, port))
+    return replace(settings, port=port, base_url=http_url(settings.host, port))
 
 
 async def _serve(
@@ -223,7 +219,7 @@ async def _serve(
         return EXIT_STOPPED
     http = nova.http_server()
     http.add_sockets(sockets)
-    print(f"Nova is ready on {_url(settings.host, settings.port)}", flush=True)  # noqa: T201
+    print(f"Nova is ready on {http_url(settings.host, settings.port)}", flush=True)  # noqa: T201
     tasks: set[asyncio.Task[Any]] = {asked}
     if embedded is not None:
         tasks.add(asyncio.create_task(_watch(embedded), name="embedded-mongod"))

@@ -49,6 +49,8 @@ class Settings:
         base_url: what links in mails and files begin with, without a slash at its end; "" means from host and port.
         mail_dir: the folder that mails are written to; None means `data / "mail"`.
         smtp: where mails are sent to instead, as `smtp://` or `smtps://`; None means the folder.
+        mail_from: the address that mails come from; "" means `nova` at the base URL's host.
+        file_max_mib: how large an uploaded file may be, in MiB.
         bcrypt_rounds: the cost of a password's hash; each step doubles it.
         rate_limits: whether too many requests are refused.
         allow_origin: further origins that browsers may use Nova from, each `scheme://host[:port]`.
@@ -65,11 +67,23 @@ class Settings:
     base_url: str = ""
     mail_dir: Path | None = None
     smtp: str | None = None
+    mail_from: str = ""
+    file_max_mib: int = 25
     bcrypt_rounds: int = 12
     rate_limits: bool = True
     allow_origin: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     plugins_off: tuple[str, ...] = ()
+
+    @property
+    def links_base_url(self) -> str:
+        """What links begin with, whatever is set."""
+        return self.base_url or http_url(self.host, self.port)
+
+
+def http_url(host: str, port: int) -> str:
+    """The URL of a server on a host and port."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +212,13 @@ def _smtp(value: object, _folder: Path) -> str:
     return text
 
 
+def _mail_address(value: object, _folder: Path) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", text):
+        raise ValueError("is not the address of a mailbox, name@host")
+    return text
+
+
 def _origin(text: str) -> str:
     parts = _split_url(text, ("http", "https"))
     origin = f"{parts.scheme}://{_checked_host_and_port(parts)}"
@@ -258,6 +279,8 @@ OPTIONS = (
     Option("base_url", _base_url, "--base-url"),
     Option("mail_dir", _folder, "--mail-dir"),
     Option("smtp", _smtp, "--smtp", secret=True),
+    Option("mail_from", _mail_address, "--mail-from"),
+    Option("file_max_mib", _whole_number(1, 1024), "--file-max-mib"),
     Option("bcrypt_rounds", _whole_number(4, 31), "--bcrypt-rounds"),
     Option("rate_limits", _switch, "--rate-limits"),
     Option("allow_origin", _list_of(_origin), "--allow-origin"),

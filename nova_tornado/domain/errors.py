@@ -16,6 +16,7 @@
     ├── PrivateChat               not possible in a private chat
     ├── NameTaken, EmailTaken, AlreadyFriends, AlreadyMember
     ├── RepeatMismatch            a repeated send differs from the first
+    ├── TooManyTokens             the account has as many live tokens as one protocol may give it
     ├── TooManyRequests           a limit on the number of requests
     ├── TooLarge                  a body or frame beyond the limit
     ├── Unavailable               the database does not answer; nothing was stored
@@ -52,6 +53,7 @@ class ErrorCode(StrEnum):
     ALREADY_FRIENDS = "already_friends"
     ALREADY_MEMBER = "already_member"
     REPEAT_MISMATCH = "repeat_mismatch"
+    TOO_MANY_TOKENS = "too_many_tokens"
     TOO_MANY_REQUESTS = "too_many_requests"
     TOO_LARGE = "too_large"
     UNAVAILABLE = "unavailable"
@@ -220,6 +222,13 @@ class RepeatMismatch(NovaError):
 
     code = ErrorCode.REPEAT_MISMATCH
     default_message = "client_message_id was used for another message"
+
+
+class TooManyTokens(NovaError):
+    """The account has as many live tokens of one issuer as it may have."""
+
+    code = ErrorCode.TOO_MANY_TOKENS
+    default_message = "Too many tokens: sign out somewhere else first"
 
 
 class TooManyRequests(NovaError):

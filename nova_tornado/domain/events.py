@@ -7,10 +7,10 @@ needs no look-up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from nova_tornado.domain.models import Chat, Entry, MessageDetails, User
+from nova_tornado.domain.models import Chat, Entry, MessageDetails, Origin, Reading, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ChatEvent(Event):
-    """Something that happened in a chat."""
+    """Something that happened in a chat.
+
+    Attributes:
+        chat: as it is after the change.
+        origin: where it was asked for, if that is a socket whose protocol wants to know.
+    """
 
     chat: Chat
+    origin: Origin | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +37,13 @@ class MessageSent(ChatEvent):
 
     Attributes:
         reply_to: the message answered, with its sender, if there is one.
+        reading: what the sender has thereby read; None if there was nothing new for him.
     """
 
     message: Entry
     sender: User
     reply_to: tuple[Entry, User] | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class MessageRecalled(ChatEvent):
     """A message was taken back by its sender, for everybody."""
 
     message_id: int
+    sender_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +71,42 @@ class MessageHidden(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChatRead(ChatEvent):
-    """A member has read everything in the chat."""
+    """A member has read everything in the chat; ``reading`` is None if there was nothing new for him."""
 
     user_id: int
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatCreated(ChatEvent):
-    """A chat was made, with its first members."""
+    """A chat was made by ``actor_id``; ``users`` are its members and the author of its first message, if it has one."""
+
+    actor_id: int
+    users: Mapping[int, User]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatUpdated(ChatEvent):
+    """Title or members of a group have changed: the sum of one request.
+
+    Who has come or gone was told before, one by one (``MemberAdded``, ``MemberRemoved``); a protocol renders either
+    those or this.
+
+    Attributes:
+        actor_id: who has changed it.
+        users: the members, those who were removed, and the authors of the newest messages.
+        is_renamed: whether the title was set.
+        added_ids, removed_ids: who has come and who has gone, in the order of the request.
+        own_last_messages: by the id of each member who has deleted the chat's newest message for himself, the newest
+            that he sees.
+    """
+
+    actor_id: int
+    users: Mapping[int, User]
+    is_renamed: bool
+    added_ids: tuple[int, ...]
+    removed_ids: tuple[int, ...]
+    own_last_messages: Mapping[int, Entry | None] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +139,6 @@ class OwnerChanged(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRenamed(ChatEvent):
-    """The chat has another title."""
-
-
-@dataclass(frozen=True, slots=True)
 class Typing(ChatEvent):
     """A member is writing; not stored anywhere."""
 
@@ -118,6 +150,22 @@ class ChatDeleted(ChatEvent):
     """The chat is gone. ``chat`` is as it was, ``users`` holds its members and the last message's sender."""
 
     users: Mapping[int, User]
+
+
+@dataclass(frozen=True, slots=True)
+class FriendRequested(Event):
+    """``asker`` has asked ``asked`` for friendship; nothing was pending before."""
+
+    asker: User
+    asked: User
+
+
+@dataclass(frozen=True, slots=True)
+class FriendDeclined(Event):
+    """``decliner`` has declined what ``asker`` had asked."""
+
+    decliner: User
+    asker: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +191,42 @@ class FriendshipDeleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class ProfileChanged(Event):
-    """A user changed his profile."""
+    """A user changed his profile; ``are_names_changed`` if he is shown by other names now."""
 
     user: User
+    are_names_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCreated(Event):
+    """There is a new account."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn(Event):
+    """A user has signed in by a call that says so to others."""
+
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut(Event):
+    """A user has signed out."""
+
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineChanged(Event):
+    """The set of users who are online has changed, some time in the last second.
+
+    Attributes:
+        user_ids: all who are online now, ascending.
+    """
+
+    user_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

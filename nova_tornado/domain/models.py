@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 SEQ_SPAN = 10**8
 """A message id is ``chat_id · SEQ_SPAN + seq``: at most this many entries a chat."""
@@ -38,6 +39,26 @@ class User:
     email: str = ""
     phone: str = ""
     is_system: bool = False
+    first_name: str = ""
+    last_name: str = ""
+
+    @property
+    def shown_first_name(self) -> str:
+        """The first name; without one, the user name (contract "protocols", section 0.3)."""
+        return self.first_name or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a change was asked for, so that the answer there can differ from what everybody else is told.
+
+    Attributes:
+        outbox: the way out through that socket (``realtime.connection.Outbox``).
+        key: what the request wants to find again in its answer.
+    """
+
+    outbox: Any
+    key: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,17 @@ class ChatKind(StrEnum):
     GROUP = "group"
 
 
+class JoinPolicy(StrEnum):
+    """How one becomes a member of a group, whatever door is used.
+
+    In a closed group the owner and the admins take people in; what the others can do is propose somebody, for their
+    approval. An open group is seen and entered by every user.
+    """
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
 class Role(StrEnum):
     """What a member may do."""
 
@@ -128,6 +160,22 @@ class EntryKind(StrEnum):
     CHAT_DELETED = "chat_deleted"
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that was uploaded; ``url`` is absolute, and whoever knows it may read the file."""
+
+    id: int
+    name: str
+    url: str
+    size_bytes: int
+    content_type: str
+    created_us: int
+
+
+CONTENT_TEXT = "text"
+"""The content type of messages, unless their sender names another."""
+
+
 @dataclass(slots=True)
 class Entry:
     """One entry of a chat's append-only log.
@@ -147,6 +195,8 @@ class Entry:
         edited_us: when the message's text was last replaced by its sender; None if never.
         is_recalled: the message was recalled by its sender.
         hidden_for: users who have deleted the message for themselves.
+        content_type: what its sender calls the message's content.
+        files: what is attached to the message (nothing any more once it is recalled).
     """
 
     id: int
@@ -164,6 +214,18 @@ class Entry:
     edited_us: int | None = None
     is_recalled: bool = False
     hidden_for: tuple[int, ...] = ()
+    content_type: str = CONTENT_TEXT
+    files: tuple[File, ...] = ()
+
+    @property
+    def plain_text(self) -> str:
+        """The message for those who know only text: its text, then a line with the URL of each file.
+
+        Source: contract "protocols", section 0.6.
+        """
+        if not self.files:
+            return self.text
+        return "\n".join([*([self.text] if self.text else []), *(file.url for file in self.files)])
 
     @property
     def chat_id(self) -> int:
@@ -176,11 +238,15 @@ class Entry:
         return self.id % SEQ_SPAN
 
 
+DISPLAY_NAME_MAX_CHARACTERS = 60
+
+
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class Chat:
     """A chat with its members and the end of its log: the fold of its documents and its log.
 
     Attributes:
+        title: of a group, "" if it has none; private chats have none.
         members: by user id, in order of joining.
         last_seq, last_count, last_sent_us: of the log's last entry.
         last_message: the newest message that is not recalled, if any.
@@ -198,6 +264,21 @@ class Chat:
     last_message: Entry | None = None
     is_deleted: bool = False
     current_at_s: float = 0.0
+    policy: JoinPolicy = JoinPolicy.CLOSED
+
+    def display_name(self, users: Mapping[int, User], viewer_id: int = 0) -> str:
+        """What the chat is called: its title, else by its members.
+
+        Args:
+            users: at least the members.
+            viewer_id: for whom; a private chat is called after the other one.
+
+        Source: contract "protocols", section 0.5.
+        """
+        if self.title:
+            return self.title
+        names = [users[user_id].name for user_id in self.members if not self.is_private or user_id != viewer_id]
+        return ", ".join(names)[:DISPLAY_NAME_MAX_CHARACTERS]
 
     @property
     def is_private(self) -> bool:
@@ -222,6 +303,19 @@ class Chat:
     def unread_count(self, user_id: int) -> int:
         """How many messages came after the member's read cursor."""
         return self.last_count - self.members[user_id].read_count
+
+
+class Reading(NamedTuple):
+    """A member's cursor has moved.
+
+    Attributes:
+        after_seq, up_to_seq: from where to where in the log; what lies between is read by him now.
+        others: the furthest two cursors of the other members then, as (seq, user id), the furthest first.
+    """
+
+    after_seq: int
+    up_to_seq: int
+    others: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar
 
-from tornado.iostream import StreamClosedError
-
 from nova_tornado.domain.errors import ErrorCode, NovaError
 from nova_tornado.domain.models import Chat, User
 from nova_tornado.domain.rules import ID_MAX, NO_ID
@@ -38,16 +36,7 @@ class ActionsHandler(BaseHandler):
 
     async def reply_pages(self, pages: AsyncIterator[Iterable[Any]]) -> None:
         """Answer with a list that is read from the database page by page, so that memory stays flat."""
-        separator = b'{"ok":true,"data":['
-        try:
-            async for page in pages:
-                for item in page:
-                    self.write(separator + dumps(item))
-                    separator = b","
-                await self.flush()  # waits for a slow reader
-            self.finish(b"]}" if separator == b"," else separator + b"]}")
-        except StreamClosedError:
-            pass  # the reader has gone away
+        await self.write_list(b'{"ok":true,"data":[', pages, b"]}")
 
     def answer_error(self, error: NovaError) -> None:
         """Answer a refusal."""

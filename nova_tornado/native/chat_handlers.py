@@ -19,7 +19,9 @@ class NewChatHandler(ActionsHandler):
     async def post(self) -> None:
         """Make a group with friends."""
         request = NewChat().read(self.body)
-        chat = await self.services.chats.create_group(self.user, request["chat_name"], request["chat_members"])
+        chat = await self.services.chats.create_group_of_friends(
+            self.user, request["chat_name"], request["chat_members"]
+        )
         self.reply(await self.chat_for(chat, self.user))
 
 

@@ -29,6 +29,7 @@ HTTP_STATUS: dict[ErrorCode, int] = {
     ErrorCode.ALREADY_FRIENDS: 409,
     ErrorCode.ALREADY_MEMBER: 400,
     ErrorCode.REPEAT_MISMATCH: 409,
+    ErrorCode.TOO_MANY_TOKENS: 403,
     ErrorCode.TOO_MANY_REQUESTS: 429,
     ErrorCode.TOO_LARGE: 413,
     ErrorCode.UNAVAILABLE: 503,

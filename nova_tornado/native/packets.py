@@ -13,13 +13,14 @@ import orjson
 
 from nova_tornado.domain import events
 from nova_tornado.domain.events import Event
-from nova_tornado.domain.models import NO_READERS, Chat, Entry, FriendGroup, MessageDetails, Readers, User
+from nova_tornado.domain.models import NO_READERS, Chat, Entry, File, FriendGroup, MessageDetails, Readers, User
 from nova_tornado.realtime.connection import CLOSE_NORMAL, Connection
 from nova_tornado.realtime.frames import text_frame
-from nova_tornado.realtime.hub import Packet
+from nova_tornado.realtime.hub import Packet, WireProtocol
 from nova_tornado.services.friends import Friend, ReceivedInvitation
 from nova_tornado.web.jsons import dumps
 
+NAME = "actions"
 RECALLED_TEXT = "Message recalled"
 CACHED_USER_STRUCTS = 20_000
 CACHED_READERS = 64
@@ -80,7 +81,7 @@ def chat_struct(chat: Chat, users: Mapping[int, User], last_message: Struct | st
     """
     return {
         "chat_id": chat.id,
-        "chat_name": chat.title,
+        "chat_name": "" if chat.is_private else chat.display_name(users),
         "chat_owner": user_basic(users[chat.owner_id]) if chat.owner_id else None,
         "chat_admins": [user_basic(users[user_id]) for user_id in chat.admin_ids],
         "chat_members": [user_basic(users[user_id]) for user_id in sorted(chat.members)],
@@ -98,7 +99,7 @@ def message_basic(message: Entry, sender: User, viewer_id: int | None = None) ->
     struct = {
         "message_id": message.id,
         "chat_id": message.chat_id,
-        "message": RECALLED_TEXT if message.is_recalled else message.text,
+        "message": RECALLED_TEXT if message.is_recalled else message.plain_text,
         "send_time": message.sent_us / 1e6,
         "sender": user_basic(sender),
         "reply_to_id": message.reply_to,
@@ -106,7 +107,21 @@ def message_basic(message: Entry, sender: User, viewer_id: int | None = None) ->
     }
     if message.edited_us is not None and not message.is_recalled:
         struct["edited_at"] = message.edited_us / 1e6
+    if message.files:
+        struct["files"] = [file_struct(file) for file in message.files]
     return struct
+
+
+def file_struct(file: File) -> Struct:
+    """A file that was uploaded."""
+    return {
+        "id": file.id,
+        "name": file.name,
+        "url": file.url,
+        "size": file.size_bytes,
+        "content_type": file.content_type,
+        "created_at": file.created_us / 1e6,
+    }
 
 
 @lru_cache(CACHED_READERS)
@@ -150,10 +165,10 @@ def new_message(message: Entry, sender: User, reply_to: tuple[Entry, User] | Non
     return notification("new_message", {"message": message_detailed(details)})
 
 
-class ActionsProtocol:
+class ActionsProtocol(WireProtocol):
     """Renders events as packets of the actions protocol."""
 
-    name = "actions"
+    name = NAME
 
     def render(self, event: Event) -> Iterable[Packet]:
         """The packets of an event, in the order in which they are sent."""
@@ -170,8 +185,8 @@ class ActionsProtocol:
             case events.MessageEdited(chat, details):
                 news = {"message": message_detailed(details)}
                 yield Packet(notification("message_edited", news), chat.id)
-            case events.ChatRenamed(chat):
-                news = {"chat_id": chat.id, "chat_name": chat.title}
+            case events.ChatUpdated(chat, _, users, is_renamed) if is_renamed:
+                news = {"chat_id": chat.id, "chat_name": chat.display_name(users)}
                 yield Packet(notification("chat_renamed", news), chat.id)
             case events.Typing(chat, user_id):
                 news = {"chat_id": chat.id, "user_id": user_id}

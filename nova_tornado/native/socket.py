@@ -18,34 +18,35 @@ from nova_tornado.realtime.connection import CLOSE_NORMAL
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.realtime.lanes import Sent
 from nova_tornado.web.jsons import loads
-from nova_tornado.web.socket import BaseSocket
+from nova_tornado.web.socket import SignedInSocket
 
+FILES_PER_MESSAGE_MAX_COUNT = 10
 PIPELINE_MAX_SENDS = 1_000
 """Sends of one socket that may be under way; then its next frame waits in the kernel."""
+
+MORE_FIELDS = frozenset(("reply_to", "client_message_id", "files"))
+"""What a send can have besides chat and text."""
 
 PROTOCOL = packets.ActionsProtocol()
 
 
-class ActionsSocket(BaseSocket, ActionsHandler):
+class ActionsSocket(ActionsHandler, SignedInSocket):
     """/ws/.
 
     Requests are carried out in the order in which they came. Sends to one chat need not wait for one another;
     everything else waits until they are stored.
     """
 
-    protocol = PROTOCOL
+    lets_strangers_in = True
     _under_way = 0
     _under_way_chat_id = 0
     _all_done: asyncio.Event | None = None
 
-    async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Shake hands."""
-        await super().get(*args, **kwargs)
-
     def refuse(self) -> None:
         """One error packet, then close."""
-        self.write_message(packets.error(NOT_AUTHENTICATED_CODE, "User is not authenticated"))
-        self.close(CLOSE_NORMAL)
+        assert self.outbox is not None
+        self.outbox.push(text_frame(packets.error(NOT_AUTHENTICATED_CODE, "User is not authenticated")))
+        self.outbox.close(CLOSE_NORMAL)
 
     def receive(self, message: str | bytes) -> Awaitable[None] | None:
         """Answer a packet."""
@@ -97,7 +98,7 @@ class ActionsSocket(BaseSocket, ActionsHandler):
 
     def _send_at_once(self, data: Any, request_id: int) -> bool:
         """The hot path: a plain send to a chat at hand. False where it takes more than that."""
-        if type(data) is not dict or "reply_to" in data or "client_message_id" in data:
+        if type(data) is not dict or not MORE_FIELDS.isdisjoint(data):
             return False
         chat_id, content = data.get("chat_id"), data.get("content")
         if (
@@ -135,11 +136,14 @@ class ActionsSocket(BaseSocket, ActionsHandler):
         fields = _object(data)
         chat_id = check_id(fields.get("chat_id"), "chat_id")
         await self.services.chats.get_for(self.user.id, chat_id)
-        content = check_text(fields.get("content"))
+        file_ids = _file_ids(fields.get("files"))
+        content = "" if file_ids and fields.get("content") == "" else check_text(fields.get("content"))
         reply_to = check_id(fields["reply_to"], "reply_to") if "reply_to" in fields else None
         client_id = check_client_message_id(fields.get("client_message_id"))
         sender = await self.services.directory.get(self.user.id)
-        sent = await self.services.messages.send(sender, chat_id, content, reply_to, client_id)
+        sent = await self.services.messages.send(
+            sender, chat_id, content, reply_to=reply_to, client_id=client_id, file_ids=file_ids
+        )
         if sent.is_repeat:
             chat = await self.services.chats.get(chat_id)
             details = (await self.services.messages.details(chat, [sent.message]))[0]
@@ -184,6 +188,17 @@ def _object(data: Any) -> dict[str, Any]:
     return data
 
 
+def _file_ids(value: Any) -> list[int]:
+    """The files of a message; null counts as none."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise BadField("Data type error for key files")
+    if len(value) > FILES_PER_MESSAGE_MAX_COUNT:
+        raise BadField(f"A message cannot have more than {FILES_PER_MESSAGE_MAX_COUNT} files")
+    return [check_id(file_id, "files") for file_id in value]
+
+
 HANDLERS = {
     "ping": ActionsSocket._ping,
     "send_message": ActionsSocket._send_message,
@@ -194,4 +209,4 @@ HANDLERS = {
     "presence": ActionsSocket._presence,
 }
 
-ROUTES = [(r"/ws/", ActionsSocket)]
+ROUTES = [(r"/ws/", ActionsSocket, {"protocol": PROTOCOL})]

@@ -23,7 +23,7 @@ class RegisterHandler(ActionsHandler):
         user = await self.services.accounts.register(request["user_name"], request["password"], self.remote_address)
         if (old := await self.find_cookie_session()) is not None:
             await self.services.accounts.end_session(old[0], is_announced=False)
-        self.set_session_cookie(await self.services.accounts.begin_session(user, SessionKind.COOKIE))
+        self.set_session_cookie(await self.services.accounts.sign_in(user, SessionKind.COOKIE))
         self.reply(packets.user_detailed(user))
 
 
@@ -38,7 +38,7 @@ class LoginHandler(ActionsHandler):
         user = await self.services.accounts.authenticate(request["user_name"], request["password"], self.remote_address)
         if (old := await self.find_cookie_session()) is not None:
             await self.services.accounts.end_session(old[0])
-        self.set_session_cookie(await self.services.accounts.begin_session(user, SessionKind.COOKIE))
+        self.set_session_cookie(await self.services.accounts.sign_in(user, SessionKind.COOKIE))
         self.reply(packets.user_detailed(user))
 
 
@@ -62,7 +62,7 @@ class LogoutHandler(ActionsHandler):
         found = await self.find_cookie_session() or await self.find_session()
         if found is None:
             raise NotSignedIn
-        await self.services.accounts.end_session(found[0])
+        await self.services.accounts.sign_out(found[0])
         self.clear_cookie(SESSION_COOKIE)
         self.reply()
 

@@ -8,11 +8,13 @@ offered.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
 from nova_tornado.domain.events import Event
+from nova_tornado.realtime.hub import WireProtocol
 from nova_tornado.storage.database import CollectionSpec
 
 if TYPE_CHECKING:
@@ -26,6 +28,24 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Route = tuple[str, type] | tuple[str, type, dict[str, Any]]
 """A path (a regular expression), its handler, and what the handler's ``initialize`` gets besides ``services``."""
+
+
+@dataclass(frozen=True, slots=True)
+class MountedProtocol:
+    """A wire protocol and the paths at which it is spoken.
+
+    Attributes:
+        protocol: renders events; the ``initialize`` of the handlers gets it as ``protocol``.
+        routes: the paths.
+    """
+
+    protocol: WireProtocol
+    routes: Sequence[Route]
+
+    @property
+    def name(self) -> str:
+        """The protocol's name."""
+        return self.protocol.name
 
 
 class Subscriber(Protocol):
@@ -43,6 +63,11 @@ def nova_collections() -> Sequence[CollectionSpec]:  # type: ignore[empty-body]
 @hookspec
 def nova_routes(nova: Nova) -> Sequence[Route]:  # type: ignore[empty-body]
     """Paths that the plugin serves."""
+
+
+@hookspec
+def nova_protocols(nova: Nova) -> Sequence[MountedProtocol]:  # type: ignore[empty-body]
+    """Wire protocols that the plugin adds."""
 
 
 @hookspec

@@ -7,14 +7,20 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from tornado.web import RequestHandler
 
 from nova_tornado.domain.errors import NovaError
 from nova_tornado.plugin import hookspecs
+from nova_tornado.realtime.hub import WireProtocol
 from nova_tornado.storage.database import CollectionSpec
+
+if TYPE_CHECKING:
+    from nova_tornado.api import Nova
+
+OWN = "Nova itself"
 
 
 class PluginError(Exception):
@@ -56,9 +62,17 @@ def _check_subscriber(item: object) -> None:
         raise TypeError(f"a subscriber has a coroutine on_event; {type(item).__name__} has none")
 
 
+def _check_protocol(item: object) -> None:
+    if not isinstance(item, hookspecs.MountedProtocol) or not isinstance(item.protocol, WireProtocol):
+        raise TypeError(f"a protocol is a MountedProtocol of a WireProtocol, not {type(item).__name__}")
+    for route in item.routes:
+        _check_route(route)
+
+
 ITEM_CHECKS: Mapping[str, Callable[[object], None]] = {
     "nova_collections": _check_collection,
     "nova_routes": _check_route,
+    "nova_protocols": _check_protocol,
     "nova_subscribers": _check_subscriber,
 }
 """What each hook's items must be."""
@@ -136,25 +150,51 @@ class Plugins:
             for item in items:
                 yield implementation.plugin_name, item
 
-    def call_distinct(self, hook: str, key: str, taken: Iterable[str], **arguments: Any) -> list[Any]:
-        """Call a hook whose items must not clash.
+    def collect_collections(self, taken: Iterable[str]) -> list[CollectionSpec]:
+        """The collections of all plugins.
 
         Args:
-            key: the item's attribute, or "0" for its first element, that must be unique.
-            taken: keys that are the core's own.
+            taken: names that are the core's own.
 
         Raises:
-            PluginError: two plugins give the same, or as for ``call``.
+            PluginError: two give the same name, or as for ``call``.
         """
-        owners = dict.fromkeys(taken, "Nova itself")
-        items = []
-        for plugin, item in self.call(hook, **arguments):
-            name = item[0] if key == "0" else getattr(item, key)
-            if name in owners:
-                raise PluginError(f"plugin {plugin}: {hook} gives {name!r}, which {owners[name]} has already")
-            owners[name] = f"plugin {plugin}"
-            items.append(item)
-        return items
+        owners = dict.fromkeys(taken, OWN)
+        specs = []
+        for plugin, spec in self.call("nova_collections"):
+            _claim(owners, spec.name, plugin, "nova_collections")
+            specs.append(spec)
+        return specs
+
+    def collect_routes(self, taken: Iterable[str], own_protocol: str, nova: Nova) -> list[hookspecs.Route]:
+        """The routes of all plugins, those of their protocols first.
+
+        Args:
+            taken: paths that are the core's own.
+            own_protocol: the name of the core's own protocol.
+            nova: what the hooks get.
+
+        Raises:
+            PluginError: two give the same path or protocol, or as for ``call``.
+        """
+        paths, protocols = dict.fromkeys(taken, OWN), {own_protocol: OWN}
+        routes: list[hookspecs.Route] = []
+        for plugin, mounted in self.call("nova_protocols", nova=nova):
+            _claim(protocols, mounted.name, plugin, "nova_protocols")
+            for path, handler, *more in mounted.routes:
+                _claim(paths, path, plugin, "nova_protocols")
+                routes.append((path, handler, {"protocol": mounted.protocol, **dict(*more)}))
+        for plugin, route in self.call("nova_routes", nova=nova):
+            _claim(paths, route[0], plugin, "nova_routes")
+            routes.append(route)
+        return routes
+
+
+def _claim(owners: dict[str, str], name: str, plugin: str, hook: str) -> None:
+    """Note whose a name is; raises ``PluginError`` if it is somebody's already."""
+    if name in owners:
+        raise PluginError(f"plugin {plugin}: {hook} gives {name!r}, which {owners[name]} has already")
+    owners[name] = f"plugin {plugin}"
 
 
 def _line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from nova_tornado.domain.errors import Unavailable
-from nova_tornado.domain.models import Chat, Entry, EntryKind, Membership, Role
+from nova_tornado.domain.models import Chat, Entry, EntryKind, Membership, Reading, Role
 from nova_tornado.storage.store import Store
 
 CACHED_CHATS = 20_000
@@ -37,10 +37,8 @@ def fold(chat: Chat, entry: Entry) -> None:
         case EntryKind.RENAMED:
             chat.title = entry.text
         case EntryKind.MEMBER_ADDED:
-            assert entry.user_id is not None and entry.membership_id is not None
-            chat.members[entry.user_id] = Membership(
-                entry.membership_id, entry.user_id, Role.MEMBER, entry.seq, entry.seq, entry.count
-            )
+            assert entry.user_id is not None
+            chat.members[entry.user_id] = joined_by(entry)
         case EntryKind.MEMBER_REMOVED:
             assert entry.user_id is not None
             chat.members.pop(entry.user_id, None)
@@ -56,6 +54,43 @@ def fold(chat: Chat, entry: Entry) -> None:
                 chat.members[entry.user_id].role = Role.OWNER
         case EntryKind.CHAT_DELETED:
             chat.is_deleted = True
+
+
+def joined_by(entry: Entry) -> Membership:
+    """The membership that an entry of kind ``MEMBER_ADDED`` has begun.
+
+    He joins at the log's end just before that entry, so that reading moves his cursor even if nothing follows it.
+    """
+    assert entry.user_id is not None and entry.membership_id is not None
+    return Membership(
+        entry.membership_id, entry.user_id, Role.MEMBER, entry.seq - 1, entry.seq - 1, read_count=entry.count
+    )
+
+
+def cursor_of(member: Membership) -> int:
+    """Up to which place of the log a member has read; 0 if he has read nothing since he joined."""
+    return member.read_seq if member.read_seq > member.joined_seq else 0
+
+
+def reading_of(chat: Chat, user_id: int, up_to_seq: int) -> Reading | None:
+    """What a member reads by moving his cursor up to a place of the log; to be asked before it is moved.
+
+    Returns:
+        None if he has read that far already, or is no member.
+    """
+    reader = chat.members.get(user_id)
+    if reader is None or (after_seq := cursor_of(reader)) >= up_to_seq:
+        return None
+    first = second = (0, 0)
+    second_seq = 0  # this runs for each send, over all members
+    for member in chat.members.values():
+        if (seq := member.read_seq) > second_seq and seq > member.joined_seq and member is not reader:
+            if seq > first[0]:
+                first, second = (seq, member.user_id), first
+            else:
+                second = (seq, member.user_id)
+            second_seq = second[0]
+    return Reading(after_seq, up_to_seq, tuple(other for other in (first, second) if other[0]))
 
 
 class News(NamedTuple):

@@ -1,9 +1,11 @@
-"""One live connection with its bounded outbox."""
+"""Live connections, and the bounded outbox of each socket."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Protocol
+
+from tornado.iostream import StreamClosedError
 
 from nova_tornado.realtime.frames import frame_end
 
@@ -22,6 +24,8 @@ OUTBOX_MAX_BYTES = 1024 * 1024
 CLOSE_NORMAL = 1000
 CLOSE_SERVICE_RESTART = 1012
 """The server goes down; come back (registered after RFC 6455)."""
+CLOSE_SESSION_ENDED = 4401
+"""The token or session was revoked (contract "protocols", section 0.4)."""
 CLOSE_TRY_AGAIN_LATER = 1013
 """The reader was too slow; come back and catch up."""
 
@@ -33,60 +37,90 @@ class Closer(Protocol):
         """Send a close frame."""
 
 
-class Connection:
-    """A connected socket of a signed-in user.
+class Outbox:
+    """The way out through one socket.
 
     Frames pushed in one turn of the event loop go out in one system call. When the socket is full, the stream's own
     queue takes the rest, up to ``OUTBOX_MAX_BYTES``.
 
     Attributes:
-        user_id, session_id: who is connected, through which sign-in.
-        protocol: the wire protocol it speaks.
-        outbox: complete frames pushed in this turn of the event loop; not empty while the hub knows to flush it.
-        watches_presence: it asked to be told who comes and goes.
+        protocol: the wire protocol that the socket speaks.
+        frames: complete frames pushed in this turn of the event loop; not empty while the hub knows to flush it.
+        is_shared: several users are connected through the socket; what is told to more than one of them goes out once.
         is_closing: a close frame was sent; nothing more will be.
+        is_held: what is pushed waits for ``release``.
     """
 
     __slots__ = (
         "_closer",
         "_hub",
+        "_reply_bytes",
         "_socket",
         "_stream",
+        "frames",
         "is_closing",
-        "outbox",
+        "is_held",
+        "is_shared",
         "protocol",
-        "session_id",
-        "user_id",
-        "watches_presence",
     )
 
-    def __init__(
-        self, hub: Hub, protocol: WireProtocol, user_id: int, session_id: bytes, stream: IOStream, closer: Closer
-    ) -> None:
+    def __init__(self, hub: Hub, protocol: WireProtocol, stream: IOStream, closer: Closer) -> None:
         self._hub = hub
         self.protocol = protocol
-        self.user_id = user_id
-        self.session_id = session_id
         self._stream = stream
         self._socket: socket = stream.socket
         self._closer = closer
-        self.outbox: list[bytes] = []
-        self.watches_presence = False
+        self._reply_bytes = 0
+        self.frames: list[bytes] = []
+        self.is_shared = False
         self.is_closing = False
+        self.is_held = False
+
+    def hold(self) -> None:
+        """Keep back what is pushed until ``release``."""
+        self.is_held = True
+
+    def release(self, first: bytes) -> None:
+        """Send complete frames, and behind them what was held back."""
+        self.is_held = False
+        if first:
+            self.frames.insert(0, first)
+        self.flush()
+
+    @property
+    def closer(self) -> Closer:
+        """What ends the connection on the wire: the socket's handler."""
+        return self._closer
 
     def push(self, frames: bytes) -> None:
         """Send complete frames with the others of this turn."""
-        if not self.outbox:
+        if not self.frames:
             self._hub.flush_later(self)
-        self.outbox.append(frames)
+        self.frames.append(frames)
+
+    async def reply(self, frames: bytes) -> None:
+        """Send what was asked for, however much it is, at the reader's pace: it does not count as his being behind."""
+        self.flush()
+        if self.is_closing or self._stream.closed():
+            return
+        self._reply_bytes += len(frames)
+        try:
+            await self._stream.write(frames)
+        except StreamClosedError:
+            pass
+        finally:
+            self._reply_bytes -= len(frames)
 
     def flush(self) -> None:
         """Write what was pushed; a reader who is too far behind is closed."""
-        outbox = self.outbox
-        if not outbox:
+        frames = self.frames
+        if not frames or self.is_held:
             return
-        data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
-        self.outbox = []
+        if self.is_shared:
+            data = b"".join({id(frame): frame for frame in frames}.values())
+        else:
+            data = frames[0] if len(frames) == 1 else b"".join(frames)
+        frames.clear()
         stream = self._stream
         if self.is_closing or stream.closed():
             return
@@ -102,12 +136,12 @@ class Connection:
                 return  # the stream notices by itself
             if sent == len(data):
                 return
-        if waiting + len(data) - sent <= OUTBOX_MAX_BYTES:
+        if waiting + len(data) - sent <= OUTBOX_MAX_BYTES + self._reply_bytes:
             stream.write(data[sent:])
             return
         if cut := data[sent : frame_end(data, sent)]:
             stream.write(cut)  # the frame that was begun, so that the close frame can be understood
-        log.info("user %d reads too slowly, connection closed", self.user_id)
+        log.info("a socket is read too slowly and was closed")
         self.close(CLOSE_TRY_AGAIN_LATER, "too slow, come back")
 
     def close(self, code: int, reason: str = "") -> None:
@@ -116,3 +150,33 @@ class Connection:
             self.flush()
             self.is_closing = True
             self._closer.close(code, reason)
+
+
+class Connection:
+    """A signed-in user's connection through a socket.
+
+    Attributes:
+        user_id, session_id: who is connected, through which sign-in.
+        outbox: the socket's way out.
+        protocol: the wire protocol that the socket speaks.
+        frames: those of the outbox; the same list, for the hub's sake.
+        watches_presence: it asked to be told who comes and goes.
+    """
+
+    __slots__ = ("frames", "outbox", "protocol", "session_id", "user_id", "watches_presence")
+
+    def __init__(self, outbox: Outbox, user_id: int, session_id: bytes) -> None:
+        self.protocol = outbox.protocol
+        self.user_id = user_id
+        self.session_id = session_id
+        self.outbox = outbox
+        self.frames = outbox.frames
+        self.watches_presence = False
+
+    def push(self, frames: bytes) -> None:
+        """Send complete frames with the others of this turn."""
+        self.outbox.push(frames)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close the socket."""
+        self.outbox.close(code, reason)

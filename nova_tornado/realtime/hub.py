@@ -7,16 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from nova_tornado.domain.errors import Unavailable
-from nova_tornado.domain.events import ChatCreated, ChatDeleted, Event, MemberAdded, MemberRemoved, SessionsEnded
-from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, Connection
+from nova_tornado.domain.events import (
+    ChatCreated,
+    ChatDeleted,
+    ChatEvent,
+    Event,
+    MemberAdded,
+    MemberRemoved,
+    SessionsEnded,
+)
+from nova_tornado.domain.models import Origin
+from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, CLOSE_SESSION_ENDED, Connection, Outbox
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.storage.memberships import Memberships
 
 log = logging.getLogger(__name__)
+
+ENDED_REMEMBERED_S = 60.0
+"""A sign-in may be looked up, then end, then get its connection; no handshake takes this long in between."""
 
 
 class Packet(NamedTuple):
@@ -26,8 +39,11 @@ class Packet(NamedTuple):
         payload: the text of one frame, in UTF-8.
         chat_id: every connection of every member of that chat (of one who is just being removed, too) …
         user_ids: … or every connection of those users …
-        presence_in: … or every connection that asked for presence, of every member of any of those chats.
-        except_user_id: in a chat or for presence, not this user's connections.
+        presence_in: … or every connection that asked for presence, of every member of any of those chats …
+        to_everybody: … or every connection of the protocol …
+        outbox: … or that socket alone.
+        except_user_id: not this user's connections.
+        except_outbox: not that socket.
     """
 
     payload: bytes
@@ -35,18 +51,32 @@ class Packet(NamedTuple):
     user_ids: Iterable[int] = ()
     except_user_id: int = 0
     presence_in: Iterable[int] = ()
+    to_everybody: bool = False
+    outbox: Outbox | None = None
+    except_outbox: Outbox | None = None
 
 
-class WireProtocol(Protocol):
-    """What the hub needs of a protocol."""
+class WireProtocol:
+    """What the hub needs of a protocol; each one is a subclass.
+
+    Attributes:
+        name: of the protocol; unique.
+    """
 
     name: str
 
     def render(self, event: Event) -> Iterable[Packet]:
         """The packets that tell of an event, in the order in which they are sent."""
+        raise NotImplementedError
+
+    def own_origin(self, event: ChatEvent) -> Origin | None:
+        """Where a change was asked for, if that is a socket of this protocol."""
+        origin = event.origin
+        return origin if origin is not None and origin.outbox.protocol is self else None
 
     def end_session(self, connection: Connection) -> None:
-        """Tell a connection that its session has ended, and close it."""
+        """The connection's session has ended: close it (contract "protocols", section 0.4)."""
+        connection.close(CLOSE_SESSION_ENDED, "the session has ended")
 
 
 PresenceSink = Callable[[int, bool, set[int]], None]
@@ -78,14 +108,19 @@ class Hub:
         self._memberships = memberships
         self._users: dict[int, UserLinks] = {}
         self._chats: dict[int, dict[WireProtocol, dict[Connection, None]]] = {}
-        self._protocols: dict[WireProtocol, int] = {}
-        self._dirty: list[Connection] = []
+        self._protocols: dict[WireProtocol, dict[Connection, None]] = {}
+        self._dirty: list[Outbox] = []
+        self._ended: dict[bytes | int, float] = {}
         self.presence_sink: PresenceSink = lambda _user_id, _is_online, _chat_ids: None
 
     @property
     def connection_count(self) -> int:
         """How many connections there are."""
-        return sum(self._protocols.values())
+        return sum(map(len, self._protocols.values()))
+
+    def speaks(self, protocol: WireProtocol, chat_id: int) -> bool:
+        """Whether a member of that chat is connected here by that protocol."""
+        return protocol in self._chats.get(chat_id, ())
 
     async def link(self, user_id: int) -> UserLinks:
         """Prepare for a connection of a user, before its handshake is answered: from the return on he misses nothing.
@@ -128,6 +163,15 @@ class Hub:
         links = self._users.get(user_id)
         return links is not None and bool(links.connections)
 
+    def list_online(self) -> list[int]:
+        """All users with a connection here, ascending."""
+        return sorted(links.user_id for links in self._users.values() if links.connections)
+
+    def list_chat_ids(self, user_id: int) -> list[int]:
+        """The chats of a connected user, ascending: those whose events his connections hear."""
+        links = self._users.get(user_id)
+        return sorted(links.chat_ids) if links is not None else []
+
     def list_online_with(self, user_id: int) -> list[int]:
         """The online users who share a chat with a connected user, ascending, without himself."""
         links = self._users.get(user_id)
@@ -143,10 +187,13 @@ class Hub:
 
     def add(self, links: UserLinks, connection: Connection) -> None:
         """A connection is open: from now on it hears what concerns its user."""
+        if connection.session_id in self._ended or links.user_id in self._ended:
+            # It ended between the look at the session and now.
+            asyncio.get_running_loop().call_soon(connection.protocol.end_session, connection)
         if not links.connections:
             self.presence_sink(links.user_id, True, links.chat_ids)
         links.connections[connection] = None
-        self._protocols[connection.protocol] = self._protocols.get(connection.protocol, 0) + 1
+        self._protocols.setdefault(connection.protocol, {})[connection] = None
         for chat_id in links.chat_ids:
             self._index(chat_id, connection)
 
@@ -155,7 +202,7 @@ class Hub:
         if connection not in links.connections:
             return
         del links.connections[connection]
-        self._protocols[connection.protocol] -= 1
+        del self._protocols[connection.protocol][connection]
         if not self._protocols[connection.protocol]:
             del self._protocols[connection.protocol]
         for chat_id in links.chat_ids:
@@ -214,7 +261,7 @@ class Hub:
                     self._end_sessions(user_id, session_ids)
 
     def _deliver(self, event: Event) -> None:
-        for protocol in self._protocols:
+        for protocol in list(self._protocols):
             try:
                 packets = list(protocol.render(event))  # its faults are raised in here, not where packets are sent
             except Exception:
@@ -222,22 +269,40 @@ class Hub:
                 continue
             # Packets in a row for the same chat go out as one piece.
             run: list[bytes] = []
-            run_key: tuple[int | None, int] = (None, 0)
-            for payload, chat_id, user_ids, except_user_id, presence_in in packets:
-                if run and (chat_id, except_user_id) != run_key:
+            run_key: tuple[int | None, int, Outbox | None] = (None, 0, None)
+            for packet in packets:
+                key = (packet.chat_id, packet.except_user_id, packet.except_outbox)
+                if run and key != run_key:
                     self._push_to_chat(protocol, run_key, b"".join(run))
                     run.clear()
-                frame = text_frame(payload)
-                if chat_id is not None:
+                frame = text_frame(packet.payload)
+                if packet.chat_id is not None:
                     run.append(frame)
-                    run_key = (chat_id, except_user_id)
+                    run_key = key
+                elif packet.outbox is not None:
+                    packet.outbox.push(frame)
                 else:
-                    self.push_to_users(protocol, user_ids, frame)
-                    for connection in self._presence_watchers(protocol, presence_in):
-                        if connection.user_id != except_user_id:
+                    for connection in self._receivers(protocol, packet):
+                        if connection.user_id != packet.except_user_id and (
+                            packet.except_outbox is None or connection.outbox is not packet.except_outbox
+                        ):
                             connection.push(frame)
             if run:
                 self._push_to_chat(protocol, run_key, b"".join(run))
+
+    def _receivers(self, protocol: WireProtocol, packet: Packet) -> Collection[Connection]:
+        """The connections that get a packet which is not for a chat, before exceptions."""
+        if packet.to_everybody:
+            return list(self._protocols[protocol])
+        if packet.presence_in:
+            return self._presence_watchers(protocol, packet.presence_in)
+        return [
+            connection
+            for user_id in packet.user_ids
+            if (links := self._users.get(user_id)) is not None
+            for connection in links.connections
+            if connection.protocol is protocol
+        ]
 
     def _presence_watchers(self, protocol: WireProtocol, chat_ids: Iterable[int]) -> set[Connection]:
         return {
@@ -247,47 +312,47 @@ class Hub:
             if connection.watches_presence
         }
 
-    def _push_to_chat(self, protocol: WireProtocol, key: tuple[int | None, int], frames: bytes) -> None:
-        chat_id, except_user_id = key
+    def _push_to_chat(self, protocol: WireProtocol, key: tuple[int | None, int, Outbox | None], frames: bytes) -> None:
+        chat_id, except_user_id, except_outbox = key
         connections = self._chats.get(chat_id or 0, {}).get(protocol)
-        if connections and except_user_id:
+        if connections and (except_user_id or except_outbox is not None):
             for connection in connections:
-                if connection.user_id != except_user_id:
+                if connection.user_id != except_user_id and (
+                    except_outbox is None or connection.outbox is not except_outbox
+                ):
                     connection.push(frames)
         elif connections:
             dirty = self._dirty
             if not dirty:
                 asyncio.get_running_loop().call_soon(self._flush)
             for connection in connections:
-                outbox = connection.outbox
-                if not outbox:
-                    dirty.append(connection)
-                outbox.append(frames)
+                pushed = connection.frames
+                if not pushed:
+                    dirty.append(connection.outbox)
+                pushed.append(frames)
 
-    def push_to_users(self, protocol: WireProtocol, user_ids: Iterable[int], frames: bytes) -> None:
-        """Send frames to every connection that those users have by a protocol."""
-        for user_id in user_ids:
-            links = self._users.get(user_id)
-            if links is not None:
-                for connection in links.connections:
-                    if connection.protocol is protocol:
-                        connection.push(frames)
-
-    def flush_later(self, connection: Connection) -> None:
-        """Write a connection's outbox at the end of this turn of the event loop."""
+    def flush_later(self, outbox: Outbox) -> None:
+        """Write an outbox at the end of this turn of the event loop."""
         if not self._dirty:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._dirty.append(connection)
+        self._dirty.append(outbox)
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
-        for connection in dirty:
+        for outbox in dirty:
             try:
-                connection.flush()
+                outbox.flush()
             except Exception:
-                log.exception("a connection of user %d cannot be written to", connection.user_id)
+                log.exception("a socket cannot be written to")
 
     def _end_sessions(self, user_id: int, session_ids: frozenset[bytes] | None) -> None:
+        now_s = time.monotonic()
+        for ended, ended_at_s in list(self._ended.items()):
+            if now_s - ended_at_s < ENDED_REMEMBERED_S:
+                break
+            del self._ended[ended]
+        for ended in (user_id,) if session_ids is None else session_ids:
+            self._ended[ended] = now_s
         links = self._users.get(user_id)
         if links is not None:
             for connection in list(links.connections):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nova_tornado.domain import events
-from nova_tornado.domain.models import Chat, Entry, EntryKind, User
+from nova_tornado.domain.models import CONTENT_TEXT, Chat, Entry, EntryKind, File, Origin, User
 from nova_tornado.storage.database import MongoSession
 
 
@@ -30,6 +30,8 @@ class Send:
     client_id: str | None
     done: asyncio.Future[Sent]
     write_id: int
+    content_type: str = CONTENT_TEXT
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Draft:
     membership_id: int | None = None
     target: int | None = None
     is_admin: bool = False
+    reply_to: int | None = None
+    client_id: str | None = None
+    content_type: str = CONTENT_TEXT
+    files: tuple[File, ...] = ()
 
 
 Documents = Callable[[MongoSession, Sequence[Entry]], Awaitable[None]]
@@ -71,6 +77,7 @@ class Change:
     planner: Planner
     before: Sequence[events.Event]
     done: asyncio.Future[list[Entry]]
+    origin: Origin | None = None
 
 
 @dataclass(slots=True)

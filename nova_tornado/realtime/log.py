@@ -17,15 +17,25 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from nova_tornado.domain import events
 from nova_tornado.domain.errors import BadField, ChatUnknown, NotAMember, OutcomeUnknown, RepeatMismatch
-from nova_tornado.domain.models import SEQ_SPAN, Chat, Entry, EntryKind, User, message_id
+from nova_tornado.domain.models import (
+    CONTENT_TEXT,
+    SEQ_SPAN,
+    Chat,
+    Entry,
+    EntryKind,
+    Origin,
+    Reading,
+    User,
+    message_id,
+)
 from nova_tornado.realtime.bus import Bus
-from nova_tornado.realtime.chats import ChatCache, fold
+from nova_tornado.realtime.chats import ChatCache, fold, reading_of
 from nova_tornado.realtime.checkpoints import Checkpoints
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
@@ -61,6 +71,7 @@ class ChatLog:
         self._store = store
         self._messages = store.messages
         self._chats = chats
+        self._directory = directory
         self._bus = bus
         self._clock = clock
         self._lanes: dict[int, Lane] = {}
@@ -83,6 +94,8 @@ class ChatLog:
         text: str,
         reply_to: tuple[Entry, User] | None = None,
         client_id: str | None = None,
+        content_type: str = CONTENT_TEXT,
+        origin: Origin | None = None,
     ) -> asyncio.Future[Sent]:
         """Put a message behind what is being written to a chat.
 
@@ -91,31 +104,37 @@ class ChatLog:
             sender: must be a member when the message gets its place, else ``NotAMember``.
             reply_to: a message of the same chat, with its sender.
             client_id: the sender's own id of this send.
+            content_type: what the sender calls the content.
+            origin: where it was asked for.
 
         Returns:
             What becomes of it, in the order of the calls. It fails with ``NotAMember``, ``ChatUnknown``,
             ``RepeatMismatch`` or ``OutcomeUnknown``.
         """
         done: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
-        self._enqueue(chat, Send(sender, text, reply_to, client_id, done, self._take_write_id()))
+        self._enqueue(chat, Send(sender, text, reply_to, client_id, done, self._take_write_id(), content_type, origin))
         return done
 
-    async def change(self, chat: Chat, planner: Planner, before: Sequence[events.Event] = ()) -> list[Entry]:
+    async def change(
+        self, chat: Chat, planner: Planner, before: Sequence[events.Event] = (), origin: Origin | None = None
+    ) -> list[Entry]:
         """Change a chat in one transaction.
 
         Args:
             chat: as the chat cache has it.
             planner: called with the chat as it is then, maybe more than once; raises a ``NovaError`` to refuse.
             before: what is published before the entries' own events.
+            origin: where it was asked for.
 
         Returns:
             The entries written; their events are published.
 
         Raises:
             NovaError: what the planner raised; ``ChatUnknown``; ``OutcomeUnknown``.
+            DuplicateKeyError: a document that the change writes, or the client id of a message, is there already.
         """
         done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
-        self._enqueue(chat, Change(planner, before, done))
+        self._enqueue(chat, Change(planner, before, done, origin))
         return await done
 
     def _enqueue(self, chat: Chat, item: Send | Change) -> None:
@@ -263,6 +282,7 @@ class ChatLog:
                 send.text,
                 send.reply_to[0].id if send.reply_to else None,
                 send.client_id,
+                content_type=send.content_type,
             )
             placed.append(Placed(lane, send, entry, now_s))
         return placed
@@ -271,10 +291,11 @@ class ChatLog:
         published: list[events.Event] = []
         for lane, send, entry, placed_at_s in placed:
             chat = lane.chat
+            reading = reading_of(chat, entry.sender_id, entry.seq - 1)
             fold(chat, entry)
             chat.current_at_s = placed_at_s
             self._checkpoints.note(chat, entry.sender_id)
-            published.append(events.MessageSent(chat, entry, send.sender, send.reply_to))
+            published.append(events.MessageSent(chat, entry, send.sender, send.reply_to, reading, origin=send.origin))
             if not send.done.done():
                 send.done.set_result(Sent(entry, False))
         if published:
@@ -308,7 +329,7 @@ class ChatLog:
         news = await self._chats.read_news(chat)
         # Everything is read before anything is folded in: a failure leaves all of it to the next attempt.
         users = {user_id for entry in news.entries for user_id in (entry.sender_id, entry.user_id) if user_id}
-        told = [event for entry in news.entries for event in await self._events.of(chat, entry, users)]
+        told = await self._events.of(chat, news.entries, users)
         self._chats.take_in(chat, news)
         lane.is_stale = False
         if chat.is_deleted:
@@ -321,14 +342,13 @@ class ChatLog:
     async def _run_change(self, lane: Lane, change: Change | Send) -> None:
         assert isinstance(change, Change)
         try:
-            entries = await self._write_change(lane, change.planner)
+            entries, readings = await self._write_change(lane, change.planner)
             try:
                 await self._chats.restore_last_message(lane.chat)
             except NO_ANSWER:
                 lane.is_stale = True  # the change is stored and must be told; the newest message is looked up later
             self._bus.publish(*change.before)
-            for entry in entries:
-                self._bus.publish(*await self._events.of(lane.chat, entry))
+            self._bus.publish(*await self._events.of(lane.chat, entries, origin=change.origin, readings=readings))
             if not change.done.done():
                 change.done.set_result(entries)
         except BaseException as error:
@@ -339,7 +359,7 @@ class ChatLog:
         finally:
             self._release(lane)
 
-    async def _write_change(self, lane: Lane, planner: Planner) -> list[Entry]:
+    async def _write_change(self, lane: Lane, planner: Planner) -> tuple[list[Entry], Mapping[int, Reading | None]]:
         chat = lane.chat
         for _ in range(CHANGE_ATTEMPTS):
             if lane.is_stale:
@@ -380,13 +400,17 @@ class ChatLog:
                 lane.is_stale = True
                 log.warning("the outcome of a change of chat %d is unknown: %s", chat.id, type(error).__name__)
                 raise OutcomeUnknown from error
+            readings: dict[int, Reading | None] = {}
             for entry in entries:
+                if entry.kind is EntryKind.MESSAGE and entry.sender_id in chat.members:
+                    readings[entry.id] = reading_of(chat, entry.sender_id, entry.seq - 1)
+                    self._checkpoints.note(chat, entry.sender_id)
                 fold(chat, entry)
             chat.current_at_s = begun_at_s
             if chat.is_deleted:
                 self._chats.forget(chat.id)
                 self._checkpoints.forget(chat.id)
-            return entries
+            return entries, readings
         raise OutcomeUnknown
 
     def _entries(self, chat: Chat, drafts: Sequence[Draft]) -> list[Entry]:
@@ -403,16 +427,27 @@ class ChatLog:
                     draft.sender_id,
                     sent_us,
                     draft.text,
+                    draft.reply_to,
+                    draft.client_id,
                     user_id=draft.user_id,
                     membership_id=draft.membership_id,
                     target=draft.target,
                     is_admin=draft.is_admin,
+                    content_type=draft.content_type,
+                    files=draft.files,
                 )
             )
         return entries
 
     async def create(
-        self, chat: Chat, drafts: Sequence[Draft], documents: Documents, before: Sequence[events.Event] = ()
+        self,
+        chat: Chat,
+        drafts: Sequence[Draft],
+        documents: Documents,
+        before: Sequence[events.Event] = (),
+        *,
+        actor_id: int,
+        origin: Origin | None = None,
     ) -> None:
         """Make a chat, in one transaction with its first entries.
 
@@ -421,11 +456,14 @@ class ChatLog:
             drafts: the first entries.
             documents: writes the other documents.
             before: what is published before the news of the chat.
+            actor_id: who makes it.
+            origin: where it was asked for.
 
         Raises:
             DuplicateKeyError: ``documents`` met one.
         """
         entries = self._entries(chat, drafts)
+        users = await self._directory.load({*chat.members, *(entry.sender_id for entry in entries)})
 
         async def write(session: MongoSession) -> None:
             await self._store.chats.insert(chat, session)
@@ -446,9 +484,8 @@ class ChatLog:
             for entry in entries:
                 fold(chat, entry)
             self._chats.put(chat)
-            self._bus.publish(*before, events.ChatCreated(chat))
-            for entry in entries:
-                self._bus.publish(*await self._events.of(chat, entry))
+            self._bus.publish(*before, events.ChatCreated(chat, actor_id, users, origin=origin))
+            self._bus.publish(*await self._events.of(chat, entries))
 
     async def close(self) -> None:
         """Finish what was accepted, and store the cursors."""

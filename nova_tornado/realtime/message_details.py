@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 
 from nova_tornado.domain.models import Chat, Entry, MessageDetails, Readers, User
+from nova_tornado.realtime.chats import cursor_of
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.storage.messages import Messages
 
@@ -64,10 +65,7 @@ class MessageDetailer:
 
 def _reader_finder(chat: Chat, users: Mapping[int, User]) -> Callable[[int], Readers]:
     """A function from a place in the log to those who have read it."""
-    # One who has joined and read nothing since has read nothing at all.
-    cursors = sorted(
-        (member.read_seq, member.user_id) for member in chat.members.values() if member.read_seq > member.joined_seq
-    )
+    cursors = sorted((cursor, member.user_id) for member in chat.members.values() if (cursor := cursor_of(member)))
     found: dict[int, Readers] = {}
 
     def find(seq: int) -> Readers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from nova_tornado.domain.events import PresenceChanged
+from nova_tornado.domain.events import OnlineChanged, PresenceChanged
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.connection import Connection
 from nova_tornado.realtime.hub import Hub
@@ -25,6 +25,7 @@ class Presence:
         self._hub = hub
         self._bus = bus
         self._changed: dict[int, tuple[bool, frozenset[int]]] = {}
+        self._is_shown_early = False
         hub.presence_sink = self._note
 
     def watch(self, connection: Connection) -> list[int]:
@@ -36,6 +37,15 @@ class Presence:
         connection.watches_presence = True
         return self._hub.list_online_with(connection.user_id)
 
+    def list_online(self) -> list[int]:
+        """All users who are online now, ascending.
+
+        If changes are just being gathered, ``OnlineChanged`` follows even if they cancel out: what is shown here may
+        hold one who is gone again by then.
+        """
+        self._is_shown_early |= bool(self._changed)
+        return self._hub.list_online()
+
     def _note(self, user_id: int, is_online: bool, chat_ids: set[int]) -> None:
         if not self._changed:
             asyncio.get_running_loop().call_later(GATHER_S, self._tell)
@@ -44,7 +54,11 @@ class Presence:
 
     def _tell(self) -> None:
         changed, self._changed = self._changed, {}
+        is_changed, self._is_shown_early = self._is_shown_early, False
         for user_id, (was_online, chat_ids) in changed.items():
             is_online = self._hub.is_online(user_id)
             if is_online is not was_online:
+                is_changed = True
                 self._bus.publish(PresenceChanged(user_id, is_online, chat_ids))
+        if is_changed:
+            self._bus.publish(OnlineChanged(tuple(self._hub.list_online())))

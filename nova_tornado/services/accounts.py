@@ -1,42 +1,33 @@
-"""Accounts and sign-ins."""
+"""Accounts: how they are made, shown, changed and deleted."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from nova_tornado.domain import rules
-from nova_tornado.domain.errors import (
-    BadField,
-    EmailTaken,
-    NameTaken,
-    NotSignedIn,
-    UserUnknown,
-    WrongCredentials,
-    WrongPassword,
-)
-from nova_tornado.domain.events import AccountDeleted, FriendshipDeleted, ProfileChanged, SessionsEnded
-from nova_tornado.domain.models import DELETED_USER_NAME, SYSTEM_USER_NAME, FriendGroup, Role, Session, User
+from nova_tornado.domain.errors import BadField, EmailTaken, NameTaken, NotSignedIn, UserUnknown
+from nova_tornado.domain.events import AccountCreated, Event, ProfileChanged, SessionsEnded
+from nova_tornado.domain.models import DELETED_USER_NAME, SYSTEM_USER_NAME, FriendGroup, Session, User
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.services.account_deletion import AccountDeletion
 from nova_tornado.services.avatars import identicon
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.sign_in_limits import SignInLimits
+from nova_tornado.services.sign_ins import SignInService
 from nova_tornado.storage.database import MongoSession
-from nova_tornado.storage.sessions import SessionKind
 from nova_tornado.storage.store import Store
 
-log = logging.getLogger(__name__)
+NAMES_PER_LOOKUP = 100
+"""How many user names are tried at a time where many accounts have the same local part in their addresses."""
 
-DELETION_RETRY_S = 5.0
 
-
-class AccountService:
-    """Registers, signs in, changes and deletes accounts.
+class AccountService(SignInService):
+    """Registers, signs in (that is in ``SignInService``), changes and deletes accounts.
 
     Args:
         store, directory, bus, clock: the parts it works with.
@@ -55,28 +46,15 @@ class AccountService:
         limits: SignInLimits,
         chats: ChatService,
     ) -> None:
+        super().__init__(store, directory, bus, clock, passwords, limits)
         self._store = store
-        self._users = store.users
-        self._sessions = store.sessions
-        self._directory = directory
-        self._bus = bus
-        self._clock = clock
-        self._passwords = passwords
-        self._limits = limits
-        self._chats = chats
-        self._deletions: set[asyncio.Task[None]] = set()
+        self._deletion = AccountDeletion(store, directory, bus, chats)
 
     async def open(self) -> None:
         """Make the system users."""
         await self._directory.open(
             await self._system_user(SYSTEM_USER_NAME), await self._system_user(DELETED_USER_NAME)
         )
-
-    async def finish_deletions(self) -> None:
-        """Finish deletions that a crash has interrupted; to be called when those who want to know can be told."""
-        for user in await self._users.list_leaving():
-            log.info("finishing the deletion of user %d", user.id)
-            await self._delete(user)
 
     async def _system_user(self, name: str) -> User:
         user = await self._users.find_by_name(name)
@@ -89,25 +67,83 @@ class AccountService:
                 assert user is not None
         return user
 
-    async def register(self, user_name: object, password: object, address: str) -> User:
+    async def register(
+        self,
+        user_name: object,
+        password: object,
+        address: str,
+        *,
+        email: object = "",
+        first_name: object = "",
+        last_name: object = "",
+    ) -> User:
         """Make an account.
 
         Args:
             address: from which it is made; the owner is known there from now on.
+            email, first_name, last_name: "" for none.
 
         Raises:
-            BadField: a bad name or password.
-            NameTaken: another account has that name.
+            BadField: a bad name, password or e-mail address.
+            NameTaken, EmailTaken: another account has that name or address.
 
         Source: contract "actions" section 2, POST /user/register (order of checks, avatar, default friend group).
         """
         rules.check_string(password, "password")
         name = rules.check_user_name(user_name)
         checked_password = rules.check_password(password)
+        checked_email = rules.check_address(email) if email != "" else ""
+        checked_first_name = rules.check_first_name(first_name) if first_name != "" else ""
+        checked_last_name = rules.check_last_name(last_name)
         if await self._users.find_by_name(name) is not None:
             raise NameTaken
+        if checked_email and await self._users.is_email_taken(checked_email):
+            raise EmailTaken
         password_hash = await self._passwords.hash(checked_password)
-        user = User(await self._store.counters.next_id("user"), name, identicon(name))
+        user_id = await self._store.counters.next_id("user")
+        user = await self._create(
+            User(
+                user_id,
+                name,
+                identicon(name),
+                email=checked_email,
+                first_name=checked_first_name,
+                last_name=checked_last_name,
+            ),
+            password_hash,
+        )
+        self._limits.note_success(name, address)
+        return user
+
+    async def register_hashed(self, password_hash: bytes, *, email: str, first_name: str, last_name: str) -> User:
+        """Make an account of values that were checked before; its user name is made from the address.
+
+        Args:
+            password_hash: as ``hash_password`` has made it.
+
+        Raises:
+            EmailTaken: another account has that address.
+
+        Source: contract "protocols" section 0.3 (the name), 3.2.
+        """
+        if await self._users.is_email_taken(email):
+            raise EmailTaken
+        user_id = await self._store.counters.next_id("user")
+        for first in itertools.count(1, NAMES_PER_LOOKUP):
+            names = [rules.user_name_of(email, number) for number in range(first, first + NAMES_PER_LOOKUP)]
+            taken = await self._users.list_taken_names(names)
+            for name in names:
+                if name in taken:
+                    continue
+                user = User(user_id, name, identicon(name), email=email, first_name=first_name, last_name=last_name)
+                try:
+                    return await self._create(user, password_hash)
+                except NameTaken:
+                    continue  # another registration was faster
+        raise AssertionError("names do not end")
+
+    async def _create(self, user: User, password_hash: bytes) -> User:
+        """Store a new account with its default friend group, and tell of it."""
         group = FriendGroup(await self._store.counters.next_id("friend_group"), user.id, "", True)
 
         async def write(session: MongoSession) -> None:
@@ -115,68 +151,18 @@ class AccountService:
             await self._store.friend_groups.insert(group, session)
 
         await self._store.database.transaction(write)
-        self._limits.note_success(name, address)
         self._directory.put(user)
+        self._bus.publish(AccountCreated(user))
         return user
 
-    async def authenticate(self, user_name: object, password: object, address: str) -> User:
-        """Who has that name or e-mail address, and that password.
-
-        Args:
-            address: from which he asks; too many failures stop it for a while, by every protocol.
+    async def hash_password(self, password: object) -> bytes:
+        """The hash of a password that is to be somebody's later.
 
         Raises:
-            BadField: a name or password that no account can have.
-            WrongCredentials: unknown name or wrong password, after the same time.
-            TooManyRequests: too many failed before.
+            BadField: a bad password.
+            TooManyRequests: too many hashes are waiting.
         """
-        name = rules.check_sign_in_name(user_name)
-        checked_password = rules.check_password(password)
-        accounts = await self._users.list_for_sign_in(name)
-        # An unknown name costs the same time as a wrong password; what may be an address counts as two tries.
-        tries: list[tuple[User, bytes] | None] = [*accounts]
-        tries += [None] * ((2 if "@" in name else 1) - len(accounts))
-        for account in tries:
-            key = account[0].name if account is not None else name.casefold()
-            hashed = account[1] if account is not None else None
-            if await self._fits(key, address, checked_password, hashed) and account is not None:
-                self._limits.note_success(key, address)
-                self._directory.put(account[0])
-                return account[0]
-        for key in {account[0].name for account in accounts} or {name.casefold()}:
-            self._limits.note_failure(key, address)
-        raise WrongCredentials
-
-    async def _fits(self, account: str, address: str, password: str, hashed: bytes | None) -> bool:
-        """Whether a password fits, within the limits on failures (which the caller notes)."""
-        self._limits.check(account, address)
-        fits = await self._passwords.check(password, hashed)
-        # Again: guesses sent all at once must not get more answers than the limit.
-        self._limits.check(account, address)
-        return fits
-
-    async def begin_session(self, user: User, kind: SessionKind) -> str:
-        """Sign a user in; returns the secret for the cookie or the token."""
-        return await self._sessions.create(user.id, kind, self._clock.now())
-
-    async def find_session(self, secret: str | None) -> tuple[Session, User] | None:
-        """Whose session has that secret, if it is live."""
-        session = await self._sessions.find(secret, self._clock.now()) if secret else None
-        if session is None:
-            return None
-        user = await self._directory.get(session.user_id)
-        return (session, user) if user.id == session.user_id else None
-
-    async def end_session(self, session: Session, is_announced: bool = True) -> None:
-        """Sign out: what is connected through the session is told and closed.
-
-        Args:
-            session: the one to end.
-            is_announced: False where a new sign-in takes its place without a word.
-        """
-        await self._sessions.delete(session.id)
-        if is_announced:
-            self._bus.publish(SessionsEnded(session.user_id, frozenset((session.id,))))
+        return await self._passwords.hash(rules.check_password(password))
 
     async def get_user(self, user_id: int) -> User:
         """Any user, system users included.
@@ -193,6 +179,15 @@ class AccountService:
         """A user who is a person: not a system user."""
         user = await self._directory.get(user_id) if user_id else None
         return user if user is not None and user.id == user_id and not user.is_system else None
+
+    async def find_account_by_name(self, name: str) -> User | None:
+        """The person with exactly that user name."""
+        user = await self._users.find_by_name(name)
+        return user if user is not None and not user.is_system else None
+
+    def list_accounts(self) -> AsyncIterator[list[User]]:
+        """All persons, by id, in pages."""
+        return self._users.search_by_name("")
 
     def search_by_name(self, part: str) -> AsyncIterator[list[User]]:
         """The accounts whose name contains ``part`` (case-sensitive, literal), by id, in pages."""
@@ -223,10 +218,7 @@ class AccountService:
             old_password = given.get("old_password")
             if not isinstance(old_password, str):
                 raise BadField("Old password is missing or not a string; the password is needed for this change")
-            hashed = await self._users.find_password_hash(user.id)
-            if not await self._fits(user.name, address, old_password, hashed):
-                self._limits.note_failure(user.name, address)
-                raise WrongPassword
+            await self.check_password(user, old_password, address)
         new_password = rules.check_password(given["new_password"], "new_password") if "new_password" in given else None
         if "email" in given:
             changes["email"] = rules.check_email(given["email"])
@@ -242,19 +234,85 @@ class AccountService:
             changes["avatar_url"] = rules.check_avatar_url(given["avatar_url"]) or identicon(user.name)
         if new_password is not None:
             changes["password_hash"] = await self._passwords.hash(new_password)
-        if changes:
-            changed = await self._users.update(user.id, changes)
-            if changed is None:
+        user = await self._store_changes(user, session, address, changes)
+        return user, await self._sessions.renew(session.id, self._clock.now()) if new_password is not None else None
+
+    async def change(
+        self,
+        user: User,
+        session: Session,
+        address: str,
+        *,
+        name: object = None,
+        email: object = None,
+        password: object = None,
+        first_name: object = None,
+        last_name: object = None,
+        avatar_url: object = None,
+    ) -> User:
+        """Change one's own account: all that is given or nothing. Nobody is asked for the old password here.
+
+        Args:
+            user: the caller.
+            session: through which he asks; it outlives a change of password, all others end.
+            address: from which he asks; the owner is known there under his new name.
+            name, email, password, first_name, last_name, avatar_url: what to change; None leaves it. An ``avatar_url``
+                of "" is a generated avatar.
+
+        Returns:
+            The account as it is now.
+
+        Raises:
+            BadField, NameTaken, EmailTaken: nothing was changed. (One's own present name and address are not taken.)
+            NotSignedIn: the account is gone.
+
+        Source: contract "protocols" sections 0.3, 0.4, 2.3, 3.5.
+        """
+        changes: dict[str, Any] = {}
+        if name is not None:
+            changes["name"] = rules.check_user_name(name)
+        if email is not None:
+            changes["email"] = rules.check_address(email)
+        new_password = rules.check_password(password) if password is not None else None
+        if first_name is not None:
+            changes["first_name"] = rules.check_first_name(first_name)
+        if last_name is not None:
+            changes["last_name"] = rules.check_last_name(last_name)
+        if avatar_url is not None:
+            changes["avatar_url"] = rules.check_photo(avatar_url, "avatar_url") or identicon(user.name)
+        if "name" in changes:
+            other = await self._users.find_by_name(changes["name"])
+            if other is not None and other.id != user.id:
+                raise NameTaken
+        if "email" in changes and await self._users.is_email_taken(changes["email"], user.id):
+            raise EmailTaken
+        if new_password is not None:
+            changes["password_hash"] = await self._passwords.hash(new_password)
+        return await self._store_changes(user, session, address, changes)
+
+    async def _store_changes(self, user: User, session: Session, address: str, changes: dict[str, Any]) -> User:
+        """Store checked changes and tell of them. With a new password all sessions end but the one that asks."""
+        changed = user
+        ended: list[bytes] = []
+
+        async def write(transaction: MongoSession) -> User:
+            stored = await self._users.update(user.id, changes, transaction)
+            if stored is None:
                 raise NotSignedIn
-            user = changed
-            self._directory.put(user)
-        if new_password is None:
-            self._bus.publish(ProfileChanged(user))
-            return user, None
-        secret = await self._sessions.renew(session.id, self._clock.now())
-        ended = await self._sessions.delete_others(user.id, session.id)
-        self._bus.publish(ProfileChanged(user), SessionsEnded(user.id, frozenset(ended)))
-        return user, secret
+            if "password_hash" in changes:
+                ended[:] = await self._sessions.delete_others(user.id, session.id, transaction)
+            return stored
+
+        if changes:
+            changed = await self._store.database.transaction(write)
+            self._directory.put(changed)
+        if changed.name != user.name:
+            self._limits.note_success(changed.name, address)
+        happened: list[Event] = [ProfileChanged(changed, _names(changed) != _names(user))]
+        if ended:
+            happened.append(SessionsEnded(user.id, frozenset(ended)))
+        self._bus.publish(*happened)
+        return changed
 
     async def delete(self, user: User) -> None:
         """Delete one's own account, with all that hangs on it; others' chats keep what was said.
@@ -266,58 +324,16 @@ class AccountService:
 
         Source: contract "actions" section 2, DELETE /user (order of the packets).
         """
-        if not await self._users.mark_leaving(user.id):
-            raise NotSignedIn
-        try:
-            await self._sessions.delete_all(user.id)
-            await self._delete(user)
-        except Exception:
-            task = asyncio.create_task(self._delete_later(user), name=f"deletion of user {user.id}")
-            self._deletions.add(task)
-            task.add_done_callback(self._deletions.discard)
-            raise
+        await self._deletion.delete(user)
 
-    async def _delete_later(self, user: User) -> None:
-        while True:
-            await asyncio.sleep(DELETION_RETRY_S)
-            try:
-                await self._sessions.delete_all(user.id)
-                await self._delete(user)
-                return
-            except Exception as error:
-                log.warning("the deletion of user %d failed again: %s", user.id, type(error).__name__)
+    async def finish_deletions(self) -> None:
+        """Finish deletions that a crash has interrupted; to be called when those who want to know can be told."""
+        await self._deletion.finish()
 
     async def close(self) -> None:
         """Leave deletions that still fail to the next start."""
-        for task in self._deletions:
-            task.cancel()
-        await asyncio.gather(*self._deletions, return_exceptions=True)
+        await self._deletion.close()
 
-    async def _delete(self, user: User) -> None:
-        await self._leave_everybody(user)
-        await self._store.friend_groups.delete_all(user.id)
-        await self._leave_everybody(user)  # somebody may have invited him, befriended him or taken him in meanwhile
-        self._bus.publish(SessionsEnded(user.id, None))
-        await self._sessions.delete_all(user.id)  # a sign-in may have been under way
-        await self._users.delete(user.id)
-        self._directory.forget(user.id)
-        self._bus.publish(AccountDeleted(user.id))
 
-    async def _leave_everybody(self, user: User) -> None:
-        await self._store.friend_invitations.delete_all(user.id)
-        friendships = await self._store.friendships.list_of(user.id)
-        friends = await self._directory.load(friendship.friend_id for friendship in friendships)
-        for friendship in friendships:
-            await self._store.friendships.delete_pair(user.id, friendship.friend_id)
-        for friendship in friendships:
-            self._bus.publish(FriendshipDeleted(user, friends[friendship.friend_id], account_deleted=True))
-        chats = await self._chats.list_of(user.id)
-        for chat in chats:
-            if chat.is_private:
-                await self._chats.delete(chat)
-        for chat in chats:
-            if not chat.is_private and user.id in chat.members and chat.members[user.id].role is Role.OWNER:
-                await self._chats.delete(chat)
-        for chat in chats:
-            if not chat.is_private and user.id in chat.members and not chat.is_deleted:
-                await self._chats.remove_silently(chat, user.id)
+def _names(user: User) -> tuple[str, str, str]:
+    return user.name, user.first_name, user.last_name

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from nova_tornado.domain.errors import (
-    AlreadyMember,
-    BadField,
-    ChatUnknown,
-    NoRight,
-    NotAMember,
-    NothingToChange,
-    PrivateChat,
-    UserUnknown,
-)
+from nova_tornado.domain.errors import AlreadyMember, BadField, ChatUnknown, NoRight, NotAMember, Unavailable
 from nova_tornado.domain.events import Event
-from nova_tornado.domain.models import Chat, ChatKind, Entry, EntryKind, Membership, Role, User
-from nova_tornado.domain.rules import check_chat_title
+from nova_tornado.domain.models import Chat, ChatKind, Entry, EntryKind, JoinPolicy, Membership, Origin, Role, User
+from nova_tornado.domain.rules import ID_MAX, check_chat_title
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
-from nova_tornado.realtime.lanes import Draft, Plan
+from nova_tornado.realtime.lanes import Draft
 from nova_tornado.realtime.log import ChatLog
+from nova_tornado.services.chat_plans import ChatPlans, MoreDocuments, Permit
+from nova_tornado.services.group_edits import Edited, GroupEdit
+from nova_tornado.services.new_members import check_accounts, check_friends, check_list
 from nova_tornado.services.purges import Purges
-from nova_tornado.storage.database import MongoSession
+from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.store import Store
 
-MoreDocuments = Callable[[MongoSession], Coroutine[Any, Any, None]]
-"""Writes further documents in the transaction that it is called in."""
+OPEN_ATTEMPTS = 5
+"""How often a private chat is looked for and made: two may open it, and one delete it, at the same time."""
 
 
 class ChatService:
@@ -54,6 +47,7 @@ class ChatService:
         self._directory = directory
         self._clock = clock
         self._purges = purges
+        self._plans = ChatPlans(store, directory)
 
     # Reading
 
@@ -63,7 +57,7 @@ class ChatService:
         Raises:
             ChatUnknown: there is none with that id.
         """
-        chat = await self._chats.find(chat_id) if chat_id else None
+        chat = await self._chats.find(chat_id) if 0 < chat_id <= ID_MAX else None
         if chat is None:
             raise ChatUnknown
         return chat
@@ -85,6 +79,10 @@ class ChatService:
         chats = await self._chats.find_many(await self._store.memberships.list_chat_ids(user_id))
         return [chat for chat in chats.values() if user_id in chat.members]
 
+    async def list_open(self) -> list[Chat]:
+        """All open groups, by id."""
+        return list((await self._chats.find_many(await self._store.chats.list_open())).values())
+
     async def find_private(self, one_id: int, other_id: int) -> Chat | None:
         """The private chat of two users."""
         chat_id = await self._store.chats.find_pair(one_id, other_id)
@@ -99,7 +97,87 @@ class ChatService:
 
     # Making
 
-    async def create_group(self, creator: User, title: object, members: object) -> Chat:
+    async def open_private(self, user: User, other_id: int, *, origin: Origin | None = None) -> tuple[Chat, bool]:
+        """Find or make the private chat of two users, who need not be friends; there is no system message in it.
+
+        Args:
+            user: the caller.
+            other_id: the other one.
+            origin: where it was asked for.
+
+        Returns:
+            The chat, and whether it is new.
+
+        Raises:
+            BadField: the caller himself.
+            UserUnknown: there is no such account.
+            Unavailable: it was made and deleted by others all the time.
+
+        Source: contract "protocols" section 0.5.
+        """
+        if other_id == user.id:
+            raise BadField("You cannot have a private chat with yourself")
+        await check_accounts(self._directory, [other_id])
+        for _ in range(OPEN_ATTEMPTS):
+            chat = await self.find_private(user.id, other_id)
+            if chat is not None:
+                return chat, False
+            try:
+                return await self._create(ChatKind.PRIVATE, "", [user.id, other_id], origin=origin), True
+            except DuplicateKeyError:
+                continue  # the other one was faster
+        raise Unavailable
+
+    async def create_private(
+        self,
+        owner_id: int,
+        other_id: int,
+        text: str,
+        documents: MoreDocuments,
+        before: Sequence[Event],
+    ) -> Chat:
+        """Make the private chat of two new friends, with a system message.
+
+        Args:
+            owner_id, other_id: the two; a private chat's owner has no powers.
+            text: of the system message.
+            documents: writes more, in the same transaction.
+            before: what is published before the news of the chat.
+
+        Raises:
+            DuplicateKeyError: they have one already, or what ``documents`` met.
+        """
+        drafts = [self.system_draft(text)]
+        return await self._create(ChatKind.PRIVATE, "", [owner_id, other_id], drafts, documents, before)
+
+    async def create_group(
+        self,
+        creator: User,
+        title: str,
+        member_ids: Sequence[int],
+        *,
+        policy: JoinPolicy = JoinPolicy.CLOSED,
+        origin: Origin | None = None,
+    ) -> Chat:
+        """Make a group with anybody; there is no system message in it.
+
+        Args:
+            creator: the caller, who owns it and is in it whether he is named or not.
+            title: checked by ``rules.check_chat_title``, or "" for none.
+            member_ids: the others, in order; ids given twice count once.
+            policy: how others become members.
+            origin: where it was asked for.
+
+        Raises:
+            UserUnknown: one of them has no account.
+
+        Source: contract "protocols" section 0.5.
+        """
+        ids = [user_id for user_id in dict.fromkeys(member_ids) if user_id != creator.id]
+        await check_accounts(self._directory, ids)
+        return await self._create(ChatKind.GROUP, title, [creator.id, *ids], policy=policy, origin=origin)
+
+    async def create_group_of_friends(self, creator: User, title: object, members: object) -> Chat:
         """Make a group with friends of the creator, who owns it and is in it whether he is named or not.
 
         Args:
@@ -112,61 +190,28 @@ class ChatService:
 
         Source: contract "actions" section 5, POST /chat/new.
         """
-        if not isinstance(members, list):
-            raise BadField(
-                "Field chat_members is missing" if members is None else "Data type error for key chat_members"
-            )
+        listed = check_list(members, "chat_members")
         checked_title = check_chat_title(title, "name")  # the key that clients of the original know
-        ids: dict[int, None] = {}
-        for member in members:
-            if type(member) is not int:
-                raise BadField("Data type error for key chat_members")
-            if member != creator.id:
-                ids[member] = None
-        in_range = [user_id for user_id in ids if 0 < user_id < 2**53]
-        friends = await self._store.friendships.list_among(creator.id, in_range)
-        if len(friends) < len(ids):
-            raise BadField("Every member must be a friend of yours")
+        ids = await check_friends(self._store, creator.id, listed, "chat_members")
         users = await self._directory.load(ids)
         names = ", ".join([creator.name, *(users[user_id].name for user_id in ids)])
-        return await self._create(
-            ChatKind.GROUP,
-            checked_title,
-            [creator.id, *ids],
-            f"Group {checked_title} created by {creator.name} with {names}",
-        )
-
-    async def create_private(
-        self,
-        owner_id: int,
-        other_id: int,
-        text: str,
-        documents: MoreDocuments,
-        before: Sequence[Event],
-    ) -> Chat:
-        """Make the private chat of two users, with a system message.
-
-        Args:
-            owner_id, other_id: the two; a private chat's owner has no powers.
-            text: of the system message.
-            documents: writes more, in the same transaction.
-            before: what is published before the news of the chat.
-
-        Raises:
-            DuplicateKeyError: they have one already, or what ``documents`` met.
-        """
-        return await self._create(ChatKind.PRIVATE, "", [owner_id, other_id], text, documents, before)
+        text = f"Group {checked_title} created by {creator.name} with {names}"
+        return await self._create(ChatKind.GROUP, checked_title, [creator.id, *ids], [self.system_draft(text)])
 
     async def _create(
         self,
         kind: ChatKind,
         title: str,
         user_ids: list[int],
-        text: str,
+        drafts: Sequence[Draft] = (),
         documents: MoreDocuments | None = None,
         before: Sequence[Event] = (),
+        *,
+        policy: JoinPolicy = JoinPolicy.CLOSED,
+        origin: Origin | None = None,
     ) -> Chat:
-        chat = Chat(await self._store.counters.next_id("chat"), kind, title, self._clock.now_us())
+        chat_id = await self._store.counters.next_id("chat")
+        chat = Chat(chat_id, kind, title, self._clock.now_us(), policy=policy)
         ids = await self._store.counters.next_ids("membership", len(user_ids))
         for membership_id, user_id in zip(ids, user_ids, strict=True):
             role = Role.OWNER if user_id == user_ids[0] else Role.MEMBER
@@ -176,16 +221,88 @@ class ChatService:
             if documents is not None:
                 await documents(session)
 
-        await self._log.create(chat, [self.system_draft(text)], write, before)
+        await self._log.create(chat, drafts, write, before, actor_id=user_ids[0], origin=origin)
         return chat
 
     def system_draft(self, text: str) -> Draft:
         """A message of the system user."""
-        return Draft(EntryKind.MESSAGE, self._directory.system.id, text)
+        return self._plans.system_draft(text)
 
-    # Members
+    # Title and members, without system messages
 
-    async def add_member(self, chat: Chat, actor: User, user: User, text: str, allow: Callable[[Chat], None]) -> None:
+    async def edit(
+        self,
+        actor: User,
+        chat_id: int,
+        *,
+        title: str | None = None,
+        add_ids: Iterable[int] = (),
+        remove_ids: Iterable[int] = (),
+        origin: Origin | None = None,
+    ) -> Edited:
+        """Change a group's title and members, all or nothing: first who goes, then the title, then who comes.
+
+        Those who are to be added and are members, or to be removed and are none, are skipped. If the owner removes
+        himself, the longest-standing admin, else the longest-standing member becomes owner; if nobody is left, the
+        group is deleted.
+
+        Args:
+            actor: the caller. Owner and admins may rename and add; the owner may remove anyone, an admin plain
+                members, everybody himself.
+            title: checked by ``rules.check_chat_title``, or "" for none; None: it stays.
+            add_ids, remove_ids: user ids, in order; given twice they count once.
+            origin: where it was asked for.
+
+        Raises:
+            BadField: an id in both lists.
+            UserUnknown: somebody has no account.
+            ChatUnknown, NotAMember, PrivateChat, NoRight: not possible.
+            NothingToChange: nothing is left to do.
+
+        Source: contract "protocols" section 0.5.
+        """
+        added, removed = list(dict.fromkeys(add_ids)), list(dict.fromkeys(remove_ids))
+        if not set(added).isdisjoint(removed):
+            raise BadField("The same user cannot be added and removed at once")
+        await check_accounts(self._directory, [*added, *removed])
+        chat = await self.get(chat_id)
+        ids = await self._store.counters.next_ids("membership", len(added)) if added else []
+        edit = GroupEdit(actor.id, title, dict(zip(added, ids, strict=True)), removed)
+        entries = await self._log.change(chat, lambda chat: edit.plan(self._store, chat), origin=origin)
+        self._purge_if_deleted(chat)
+        return Edited(
+            chat,
+            tuple(entry.user_id or 0 for entry in entries if entry.kind is EntryKind.MEMBER_ADDED),
+            tuple(entry.user_id or 0 for entry in entries if entry.kind is EntryKind.MEMBER_REMOVED),
+        )
+
+    async def join(self, user: User, chat_id: int, *, origin: Origin | None = None) -> bool:
+        """Become a member of an open group.
+
+        Returns:
+            False if he was one already.
+
+        Raises:
+            ChatUnknown: there is none with that id.
+            NoRight: it is no open group.
+
+        Source: contract "protocols" section 3.7.
+        """
+        chat = await self.get(chat_id)
+        if user.id in chat.members:
+            return False
+        if chat.policy is not JoinPolicy.OPEN:
+            raise NoRight("The group is not open")
+        membership_id = await self._store.counters.next_id("membership")
+        try:
+            await self._log.change(chat, self._plans.join(user, membership_id), origin=origin)
+        except AlreadyMember:
+            return False
+        return True
+
+    # Title, members and roles as the actions protocol changes them
+
+    async def add_member(self, chat: Chat, actor: User, user: User, text: str, allow: Permit) -> None:
         """Take a user into a group, and say so with a system message.
 
         Args:
@@ -195,23 +312,7 @@ class ChatService:
             PrivateChat, AlreadyMember: not possible.
         """
         membership_id = await self._store.counters.next_id("membership")
-
-        def plan(chat: Chat) -> Plan:
-            allow(chat)
-            if chat.is_private:
-                raise PrivateChat
-            if user.id in chat.members:
-                raise AlreadyMember
-            added = Draft(EntryKind.MEMBER_ADDED, actor.id, user_id=user.id, membership_id=membership_id)
-
-            async def documents(session: MongoSession, entries: Sequence[Entry]) -> None:
-                entry = entries[0]
-                member = Membership(membership_id, user.id, Role.MEMBER, entry.seq, entry.seq, entry.count)
-                await self._store.memberships.insert(chat.id, [member], session)
-
-            return Plan([added, self.system_draft(text)], documents)
-
-        await self._log.change(chat, plan)
+        await self._log.change(chat, self._plans.add(actor, user, membership_id, text, allow))
 
     async def leave(self, user: User, chat_id: int) -> None:
         """Leave a group; the owner's leaving deletes it.
@@ -223,18 +324,7 @@ class ChatService:
         Source: actions document, DELETE /chat/<chat_id>; contract "actions" section 5.
         """
         chat = await self.get(chat_id)
-
-        def plan(chat: Chat) -> Plan:
-            member = chat.members.get(user.id)
-            if member is None:
-                raise ChatUnknown
-            if chat.is_private:
-                raise PrivateChat
-            if member.role is Role.OWNER:
-                return self._plan_delete(chat)
-            return self._plan_remove(chat, user.id, user.id, f"{user.name} left the chat")
-
-        await self._log.change(chat, plan)
+        await self._log.change(chat, self._plans.leave(user))
         self._purge_if_deleted(chat)
 
     async def remove_member(self, actor: User, chat_id: int, user_id: int) -> None:
@@ -247,47 +337,12 @@ class ChatService:
         """
         chat = await self.get(chat_id)
         user = await self._directory.get(user_id)
-
-        def plan(chat: Chat) -> Plan:
-            if chat.is_private:
-                raise PrivateChat
-            caller = chat.members.get(actor.id)
-            if caller is None or caller.role is Role.MEMBER:
-                raise NoRight("Only the owner and admins can remove members")
-            target = chat.members.get(user_id)
-            if target is None:
-                raise UserUnknown("User is not in the chat")
-            if target.role is Role.OWNER:
-                raise NoRight("The owner cannot be removed")
-            if target.role is Role.ADMIN and caller.role is not Role.OWNER:
-                raise NoRight("Only the owner can remove an admin")
-            return self._plan_remove(chat, actor.id, user_id, f"{actor.name} removed {user.name} from the group")
-
-        await self._log.change(chat, plan)
+        await self._log.change(chat, self._plans.remove(actor, user_id, user))
 
     async def remove_silently(self, chat: Chat, user_id: int) -> None:
-        """A member's account is being deleted: he leaves without a word."""
-
-        def plan(chat: Chat) -> Plan:
-            if user_id not in chat.members:
-                return Plan([])
-            return self._plan_remove(chat, user_id, user_id, None)
-
-        await self._log.change(chat, plan)
-
-    def _plan_remove(self, chat: Chat, actor_id: int, user_id: int, text: str | None) -> Plan:
-        drafts = []
-        if text is not None and chat.members[user_id].role is Role.ADMIN:
-            drafts.append(Draft(EntryKind.ADMIN_CHANGED, actor_id, user_id=user_id, is_admin=False))
-        drafts.append(Draft(EntryKind.MEMBER_REMOVED, actor_id, user_id=user_id))
-        if text is not None:
-            drafts.append(self.system_draft(text))
-
-        async def documents(session: MongoSession, entries: Sequence[Entry]) -> None:
-            left = next(entry for entry in entries if entry.kind is EntryKind.MEMBER_REMOVED)
-            await self._store.memberships.set_left(chat.id, user_id, left.seq, session)
-
-        return Plan(drafts, documents)
+        """A member's account is being deleted: he leaves without a word; a group that is his by now goes with him."""
+        await self._log.change(chat, self._plans.remove_silently(user_id))
+        self._purge_if_deleted(chat)
 
     async def rename(self, actor: User, chat_id: int, title: str) -> Chat:
         """Give a group another title.
@@ -302,22 +357,7 @@ class ChatService:
         Source: contract "actions" section 8; contract "protocols" section 0.5.
         """
         chat = await self.get(chat_id)
-
-        def plan(chat: Chat) -> Plan:
-            caller = chat.members.get(actor.id)
-            if caller is None:
-                raise ChatUnknown
-            if chat.is_private:
-                raise PrivateChat
-            if caller.role is Role.MEMBER:
-                raise NoRight("Only the owner and admins can rename the group")
-
-            async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
-                await self._store.chats.rename(chat.id, title, session)
-
-            return Plan([Draft(EntryKind.RENAMED, actor.id, title)], documents)
-
-        await self._log.change(chat, plan)
+        await self._log.change(chat, self._plans.rename(actor, title))
         return chat
 
     async def set_admin(self, actor: User, chat_id: int, user_id: int, is_admin: bool) -> None:
@@ -328,25 +368,7 @@ class ChatService:
 
         Source: contract "actions" section 5, POST /chat/<id>/<member>/admin (order of checks).
         """
-        chat = await self.get(chat_id)
-
-        def plan(chat: Chat) -> Plan:
-            self._check_owner(chat, actor)
-            target = chat.members.get(user_id)
-            if target is None:
-                raise UserUnknown("User is not in the chat")
-            if target.role is Role.OWNER:
-                raise BadField("The owner cannot be made an admin")
-            role = Role.ADMIN if is_admin else Role.MEMBER
-            if target.role is role:
-                raise NothingToChange("User is already an admin" if is_admin else "User is not an admin")
-
-            async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
-                await self._store.memberships.set_role(chat.id, user_id, role, session)
-
-            return Plan([Draft(EntryKind.ADMIN_CHANGED, actor.id, user_id=user_id, is_admin=is_admin)], documents)
-
-        await self._log.change(chat, plan)
+        await self._log.change(await self.get(chat_id), self._plans.set_admin(actor, user_id, is_admin))
 
     async def set_owner(self, actor: User, chat_id: int, user_id: int) -> None:
         """Hand a group over to another member; the old owner becomes an admin.
@@ -356,36 +378,7 @@ class ChatService:
 
         Source: contract "actions" section 5, POST /chat/<id>/set_owner (order of checks and packets).
         """
-        chat = await self.get(chat_id)
-
-        def plan(chat: Chat) -> Plan:
-            self._check_owner(chat, actor)
-            target = chat.members.get(user_id)
-            if target is None:
-                raise UserUnknown("User is not in the chat")
-            if user_id == actor.id:
-                raise NothingToChange("You are already the owner")
-            drafts = []
-            if target.role is Role.ADMIN:
-                drafts.append(Draft(EntryKind.ADMIN_CHANGED, actor.id, user_id=user_id, is_admin=False))
-            drafts.append(Draft(EntryKind.OWNER_CHANGED, actor.id, user_id=user_id))
-            drafts.append(Draft(EntryKind.ADMIN_CHANGED, actor.id, user_id=actor.id, is_admin=True))
-
-            async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
-                await self._store.memberships.set_role(chat.id, user_id, Role.OWNER, session)
-                await self._store.memberships.set_role(chat.id, actor.id, Role.ADMIN, session)
-
-            return Plan(drafts, documents)
-
-        await self._log.change(chat, plan)
-
-    @staticmethod
-    def _check_owner(chat: Chat, actor: User) -> None:
-        if chat.is_private:
-            raise PrivateChat
-        caller = chat.members.get(actor.id)
-        if caller is None or caller.role is not Role.OWNER:
-            raise NoRight("Only the owner can do this")
+        await self._log.change(await self.get(chat_id), self._plans.set_owner(actor, user_id))
 
     # Deleting
 
@@ -395,17 +388,20 @@ class ChatService:
         Args:
             documents: writes more, in the same transaction.
         """
-        await self._log.change(chat, lambda chat: self._plan_delete(chat, documents))
+        await self._log.change(chat, self._plans.delete(documents))
         self._purge_if_deleted(chat)
 
-    def _plan_delete(self, chat: Chat, more: MoreDocuments | None = None) -> Plan:
-        async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
-            await self._store.chats.delete(chat.id, session)
-            await self._store.memberships.delete_all(chat.id, session)
-            if more is not None:
-                await more(session)
+    async def delete_for(self, actor: User, chat_id: int, *, origin: Origin | None = None) -> None:
+        """Delete a chat with all its messages, for everybody, as either member of a private chat or a group's owner.
 
-        return Plan([Draft(EntryKind.CHAT_DELETED, chat.owner_id)], documents)
+        Raises:
+            ChatUnknown, NotAMember, NoRight: not possible.
+
+        Source: contract "protocols" section 0.5.
+        """
+        chat = await self.get(chat_id)
+        await self._log.change(chat, self._plans.delete_for(actor), origin=origin)
+        self._purge_if_deleted(chat)
 
     def _purge_if_deleted(self, chat: Chat) -> None:
         if chat.is_deleted:

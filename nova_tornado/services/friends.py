@@ -16,7 +16,7 @@ from nova_tornado.domain.errors import (
     NovaError,
     UserUnknown,
 )
-from nova_tornado.domain.events import FriendshipCreated, FriendshipDeleted
+from nova_tornado.domain.events import FriendDeclined, FriendRequested, FriendshipCreated, FriendshipDeleted
 from nova_tornado.domain.models import Chat, FriendGroup, FriendInvitation, Friendship, User
 from nova_tornado.domain.rules import check_comment, check_id, check_nickname, is_integer, known_id
 from nova_tornado.realtime.bus import Bus
@@ -82,6 +82,8 @@ class FriendService:
     async def invite(self, user: User, request: Mapping[str, Any]) -> Friend | None:
         """Ask another user for friendship, or accept what he has asked.
 
+        What was asked before and is still pending is replaced, without a word to the other one.
+
         Args:
             user: the caller.
             request: ``id`` (of the user asked), ``comment`` (0–500 characters), ``source`` ("search" or the id of a
@@ -111,10 +113,12 @@ class FriendService:
             await self._store.counters.next_id("friend_invitation"), user.id, other.id, comment, source
         )
 
-        async def write(session: MongoSession) -> None:
-            await self._invitations.replace(invitation, session)
+        async def write(session: MongoSession) -> bool:
+            return await self._invitations.replace(invitation, session)
 
-        await self._store.database.transaction(write)
+        was_pending = await self._store.database.transaction(write)
+        if not was_pending:
+            self._bus.publish(FriendRequested(user, other))
         return None
 
     async def _check_source(self, user: User, other: User, source: object) -> int | str:
@@ -164,14 +168,38 @@ class FriendService:
         return await self._befriend(accepter=user, inviter=inviter)
 
     async def reject(self, user: User, invitation_id: int) -> None:
-        """Reject an invitation to oneself; the sender is not told.
+        """Reject an invitation to oneself.
 
         Raises:
             InvitationUnknown, NoRight: as for ``accept``.
         """
-        invitation = await self._get_invitation(user, invitation_id)
+        await self._decline(user, await self._get_invitation(user, invitation_id))
+
+    async def answer(self, user: User, asker_id: int, is_accepted: bool) -> Friend | None:
+        """Accept or decline what a user has asked.
+
+        Returns:
+            The new friend, if accepted.
+
+        Raises:
+            InvitationUnknown: he has asked nothing that is pending.
+
+        Source: contract "protocols" section 4.3, 16/2.
+        """
+        invitation = await self._invitations.find_from(asker_id, user.id) if asker_id else None
+        if invitation is None:
+            raise InvitationUnknown
+        if is_accepted:
+            return await self.accept(user, invitation.id)
+        await self._decline(user, invitation)
+        return None
+
+    async def _decline(self, user: User, invitation: FriendInvitation) -> None:
+        asker = await self._directory.get(invitation.sender_id)
         if not await self._invitations.delete(invitation.id):
             raise InvitationUnknown
+        if asker.id == invitation.sender_id:
+            self._bus.publish(FriendDeclined(user, asker))
 
     async def _befriend(self, accepter: User, inviter: User) -> Friend:
         """Two become friends: both records, the private chat and its first message, in one transaction."""
@@ -222,6 +250,10 @@ class FriendService:
             for friendship in friendships
             if groups  # there are none when the account is being deleted
         ]
+
+    async def list_friend_ids(self, user_id: int) -> list[int]:
+        """The ids of a user's friends, ascending."""
+        return sorted(friendship.friend_id for friendship in await self._friendships.list_of(user_id))
 
     async def get(self, user: User, friend_id: int) -> Friend:
         """One friend.

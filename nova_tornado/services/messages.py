@@ -6,19 +6,32 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from nova_tornado.domain.errors import BadField, MessageUnknown, NoRight, NotAMember
+from nova_tornado.domain.errors import BadField, MessageUnknown, NoRight, NotAMember, RepeatMismatch
 from nova_tornado.domain.events import ChatRead, MessageHidden, Typing
-from nova_tornado.domain.models import SEQ_SPAN, Chat, Entry, EntryKind, MessageDetails, User, chat_of, seq_of
+from nova_tornado.domain.models import (
+    CONTENT_TEXT,
+    SEQ_SPAN,
+    Chat,
+    Entry,
+    EntryKind,
+    MessageDetails,
+    Origin,
+    Reading,
+    User,
+    chat_of,
+)
 from nova_tornado.realtime.bus import Bus
-from nova_tornado.realtime.chats import ChatCache
+from nova_tornado.realtime.chats import ChatCache, reading_of
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.lanes import Draft, Plan, Sent
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.message_details import MessageDetailer
 from nova_tornado.services.chats import ChatService
-from nova_tornado.storage.database import Document, MongoSession
-from nova_tornado.storage.messages import PAGE_MESSAGES
+from nova_tornado.services.file_sends import FileSends
+from nova_tornado.services.message_finder import MessageFinder, seq_bound
+from nova_tornado.storage.database import MongoSession
+from nova_tornado.storage.messages import PAGE_MESSAGES, shown_to
 from nova_tornado.storage.store import Store
 
 TYPING_PAUSE_S = 3
@@ -66,6 +79,8 @@ class MessageService:
         self._bus = bus
         self._clock = clock
         self._details = MessageDetailer(store.messages, directory)
+        self._finder = MessageFinder(store, directory)
+        self._file_sends = FileSends(store, log, clock)
         self._last_typing_us: dict[tuple[int, int], int] = {}
 
     # Sending
@@ -83,21 +98,64 @@ class MessageService:
         return self._log.send(chat, user, text)
 
     async def send(
-        self, user: User, chat_id: int, text: str, reply_to: int | None = None, client_id: str | None = None
+        self,
+        user: User,
+        chat_id: int,
+        text: str,
+        *,
+        reply_to: int | None = None,
+        client_id: str | None = None,
+        content_type: str = CONTENT_TEXT,
+        file_ids: Sequence[int] = (),
+        origin: Origin | None = None,
     ) -> Sent:
         """Send a message; all earlier ones of the chat are thereby read by the sender.
 
         Args:
-            text: checked by ``rules.check_text``.
+            user: the sender.
+            chat_id: where to.
+            text: checked by ``rules.check_text``; with files it may be "".
             reply_to: the id of a message of the same chat.
-            client_id: the sender's own id of this send; a repeat returns the first message.
+            client_id: the sender's own id of this send; a repeat returns the first message, whatever its files are.
+            content_type: what the sender calls the content.
+            file_ids: of the sender's uploaded files, in order; those given twice count once.
+            origin: where it was asked for.
 
         Raises:
-            ChatUnknown, NotAMember, MessageUnknown, RepeatMismatch: nothing was stored.
+            ChatUnknown, NotAMember, MessageUnknown, BadField, RepeatMismatch: nothing was stored.
             OutcomeUnknown: repeat it with the same client id.
         """
         chat = await self._chats.get_for(user.id, chat_id)
-        return await self._log.send(chat, user, text, await self._find_answered(chat, reply_to), client_id)
+        answered = await self._find_answered(chat, reply_to)
+        if not file_ids:
+            return await self._log.send(chat, user, text, answered, client_id, content_type, origin)
+        draft = Draft(
+            EntryKind.MESSAGE,
+            user.id,
+            text,
+            reply_to=answered[0].id if answered else None,
+            client_id=client_id,
+            content_type=content_type,
+        )
+        return await self._file_sends.send(chat, draft, file_ids, origin)
+
+    async def send_private(self, user: User, other_id: int, text: str, *, client_id: str | None = None) -> Sent:
+        """Send a message to another user, in the private chat of the two, which is made if there is none.
+
+        Raises:
+            BadField, UserUnknown: there can be no such chat.
+            RepeatMismatch, OutcomeUnknown: as for ``send``.
+
+        Source: contract "protocols" section 3.6.
+        """
+        if (
+            client_id is not None
+            and await self._chats.find_private(user.id, other_id) is None
+            and await self._messages.find_repeat(user.id, client_id) is not None
+        ):
+            raise RepeatMismatch  # and not after a chat was made for it
+        chat, _ = await self._chats.open_private(user, other_id)
+        return await self.send(user, chat.id, text, client_id=client_id)
 
     async def _find_answered(self, chat: Chat, reply_to: int | None) -> tuple[Entry, User] | None:
         if reply_to is None:
@@ -140,11 +198,12 @@ class MessageService:
 
     # Changing
 
-    async def edit(self, user: User, message_id: int, text: str) -> None:
+    async def edit(self, user: User, message_id: int, text: str, *, origin: Origin | None = None) -> None:
         """Replace the text of one's own message.
 
         Args:
             text: checked by ``rules.check_text``.
+            origin: where it was asked for.
 
         Raises:
             MessageUnknown: no such message, or in a chat of others.
@@ -168,12 +227,12 @@ class MessageService:
 
             return Plan([Draft(EntryKind.EDITED, user.id, target=message_id)], documents)
 
-        await self._log.change(chat, plan)
+        await self._log.change(chat, plan, origin=origin)
 
     # Taking back
 
-    async def recall(self, user: User, message_id: int) -> None:
-        """Take one's own message back, for everybody; its text is gone for good.
+    async def recall(self, user: User, message_id: int, *, origin: Origin | None = None) -> None:
+        """Take one's own message back, for everybody; its text and its files are gone for good.
 
         Raises:
             MessageUnknown: no such message.
@@ -190,10 +249,12 @@ class MessageService:
             async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
                 if not await self._messages.recall(message_id, session):
                     raise NoRight("The message is recalled already")
+                if message.files:  # their bytes go with the next sweep
+                    await self._store.files.delete([file.id for file in message.files], session)
 
             return Plan([Draft(EntryKind.RECALLED, user.id, target=message_id)], documents)
 
-        await self._log.change(chat, plan)
+        await self._log.change(chat, plan, origin=origin)
 
     async def hide(self, user: User, message_id: int) -> None:
         """Delete a message for oneself only.
@@ -219,7 +280,7 @@ class MessageService:
 
     # Reading
 
-    async def mark_read(self, user: User, chat_id: int) -> None:
+    async def mark_read(self, user: User, chat_id: int, *, origin: Origin | None = None) -> None:
         """Mark everything in a chat as read.
 
         Raises:
@@ -231,9 +292,71 @@ class MessageService:
         member = chat.members.get(user.id)
         if member is None:
             raise NotAMember  # removed in between
+        reading = reading_of(chat, user.id, seq)
         if member.read_seq < seq:
             member.read_seq, member.read_count = seq, count
-        self._bus.publish(ChatRead(chat, user.id))
+        self._bus.publish(ChatRead(chat, user.id, reading, origin=origin))
+
+    async def list_newly_read(self, chat: Chat, reader_id: int, reading: Reading) -> list[int]:
+        """The messages that were read by nobody but their authors before a member's cursor moved, and are read now.
+
+        Returns:
+            Their ids, ascending; recalled ones are left out.
+
+        Source: contract "protocols" sections 0.10 and 1.4 (``is_read``).
+        """
+        return await self._finder.list_newly_read(chat.id, reader_id, reading)
+
+    async def find_latest_from(self, chat: Chat, sender_id: int, viewer_id: int) -> Entry | None:
+        """The newest message of one sender that is neither recalled nor deleted for the viewer.
+
+        Args:
+            chat: one that the viewer may read.
+        """
+        last = chat.last_message
+        if last is not None and last.sender_id == sender_id and viewer_id not in last.hidden_for:
+            return last
+        return await self._messages.find_newest(chat.id, viewer_id, sender_id)
+
+    async def history(
+        self,
+        chat: Chat,
+        viewer_id: int,
+        *,
+        from_id: int | None = None,
+        from_us: int | None = None,
+        before_us: int | None = None,
+        limit: int,
+        newest: bool = False,
+    ) -> list[Entry]:
+        """Messages of a chat that are neither recalled nor deleted for the viewer, ascending by id.
+
+        Args:
+            chat: one that the viewer may read.
+            viewer_id: for whom.
+            from_id: the smallest id, any integer.
+            from_us, before_us: when they were sent: from then on, and before then.
+            limit: how many at most.
+            newest: the newest of them instead of the oldest.
+        """
+        after_seq, before_seq = 0, chat.last_seq + 1
+        if from_id is not None:
+            after_seq = max(after_seq, seq_bound(chat.id, from_id) - 1)
+        if from_us is not None:
+            after_seq = max(after_seq, await self._finder.first_seq_at(chat, from_us) - 1)
+        if before_us is not None:
+            before_seq = min(before_seq, await self._finder.first_seq_at(chat, before_us))
+        if before_seq <= after_seq + 1:
+            return []
+        page = await self._messages.list_page(
+            chat.id,
+            after_seq=after_seq,
+            before_seq=before_seq,
+            limit=limit,
+            is_ascending=not newest,
+            condition=shown_to(viewer_id),
+        )
+        return page[::-1] if newest else page
 
     async def list_page(
         self, chat: Chat, *, after: int | None = None, before: int | None = None, limit: int
@@ -248,8 +371,8 @@ class MessageService:
         """
         page = await self._messages.list_page(
             chat.id,
-            after_seq=_seq_bound(chat.id, after, 0),
-            before_seq=_seq_bound(chat.id, before, SEQ_SPAN),
+            after_seq=0 if after is None else seq_bound(chat.id, after),
+            before_seq=SEQ_SPAN if before is None else seq_bound(chat.id, before),
             limit=limit,
             is_ascending=after is not None and before is None,
         )
@@ -266,10 +389,10 @@ class MessageService:
         after_seq = 0
         before_seq = chat.last_seq + 1
         if search.begin_us is not None:
-            after_seq = await self._first_seq_at(chat, search.begin_us) - 1
+            after_seq = await self._finder.first_seq_at(chat, search.begin_us) - 1
         if search.end_us is not None:
-            before_seq = await self._first_seq_at(chat, search.end_us + 1)
-        condition = await self._sender_condition(chat, search.sender_ids)
+            before_seq = await self._finder.first_seq_at(chat, search.end_us + 1)
+        condition = await self._finder.sender_condition(chat, search.sender_ids)
         while before_seq > after_seq + 1:
             page = await self._messages.list_page(
                 chat.id, after_seq=after_seq, before_seq=before_seq, limit=PAGE_MESSAGES, condition=condition
@@ -279,37 +402,3 @@ class MessageService:
             if len(page) < PAGE_MESSAGES:
                 return
             before_seq = page[-1].seq
-
-    async def _first_seq_at(self, chat: Chat, sent_us: int) -> int:
-        """The place of the first entry sent at or after a time; times grow along a log, so it is found by halving."""
-        low, high = 1, chat.last_seq + 1
-        while low < high:
-            middle = (low + high) // 2
-            found_us = await self._messages.find_sent_us(chat.id, middle)
-            if found_us is None or found_us >= sent_us:
-                high = middle
-            else:
-                low = middle + 1
-        return low
-
-    async def _sender_condition(self, chat: Chat, sender_ids: Sequence[int] | None) -> Document | None:
-        if sender_ids is None:
-            return None
-        ids = set(sender_ids)
-        condition: Document = {"sender": {"$in": sorted(ids)}, "recalled": {"$exists": False}}
-        if self._directory.deleted.id not in ids:
-            return condition
-        # What #DELETED stands for: recalled messages, and those of users without an account.
-        former = await self._store.memberships.list_former(chat.id)
-        users = await self._directory.load(former)
-        gone = [user_id for user_id in former if users[user_id].id != user_id]
-        return {"$or": [condition, {"recalled": True}, {"sender": {"$in": gone}}]}
-
-
-def _seq_bound(chat_id: int, message_id: int | None, default: int) -> int:
-    """A message id as a bound within a chat; an id of another chat lies before or behind all of it."""
-    if message_id is None:
-        return default
-    if chat_of(message_id) != chat_id:
-        return 0 if chat_of(message_id) < chat_id else SEQ_SPAN
-    return seq_of(message_id)

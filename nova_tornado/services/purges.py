@@ -1,4 +1,6 @@
-"""The logs of deleted chats are removed in the background; a crash in between is made up for at the next start."""
+"""The logs and files of deleted chats are removed in the background; a crash in between is made up for at the next
+start.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ PURGE_DELAY_S = 2 * CURRENT_FOR_S
 
 
 class Purges:
-    """Removes the logs of deleted chats.
+    """Removes the logs and files of deleted chats.
 
     Args:
         store: knows which are still to be removed.
@@ -31,7 +33,7 @@ class Purges:
             self.add(chat_id)
 
     def add(self, chat_id: int) -> None:
-        """A chat was deleted; its log goes after ``PURGE_DELAY_S``."""
+        """A chat was deleted; its log and its files go after ``PURGE_DELAY_S``."""
         task = asyncio.create_task(self._run(chat_id), name=f"purge of chat {chat_id}")
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -39,10 +41,15 @@ class Purges:
     async def _run(self, chat_id: int) -> None:
         await asyncio.sleep(PURGE_DELAY_S)
         try:
-            await self._store.messages.purge(chat_id)
-            await self._store.chats.end_purge(chat_id)
+            await self.purge(chat_id)
         except Exception:
-            log.exception("the log of chat %d could not be removed, the next start tries again", chat_id)
+            log.exception("what is left of chat %d could not be removed, the next start tries again", chat_id)
+
+    async def purge(self, chat_id: int) -> None:
+        """Remove what is left of a deleted chat at once."""
+        await self._store.messages.purge(chat_id)
+        await self._store.files.delete_of_chat(chat_id)
+        await self._store.chats.end_purge(chat_id)
 
     async def close(self) -> None:
         """Leave what is not removed yet to the next start."""

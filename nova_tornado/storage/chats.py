@@ -1,9 +1,9 @@
 """The collections ``chats`` and ``purges``.
 
-``chats {_id, kind, title, pair?, created_us, checkpoint {seq, count, sent_us, message}}``: the checkpoint says up to
-which entry of the log the read cursors that follow from sending are stored in ``memberships``; it is written behind
-(what comes after it is read from the log). ``message`` is the place of the newest message then. ``purges {_id: chat
-id}``: deleted chats whose log is still to be removed.
+``chats {_id, kind, title, pair?, policy?, created_us, checkpoint {seq, count, sent_us, message}}``: the checkpoint says
+up to which entry of the log the read cursors that follow from sending are stored in ``memberships``; it is written
+behind (what comes after it is read from the log). ``message`` is the place of the newest message then. ``policy`` is
+there if the chat is not closed. ``purges {_id: chat id}``: deleted chats whose log is still to be removed.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from collections.abc import Iterable
 
 from pymongo import UpdateOne
 
-from nova_tornado.domain.models import Chat, ChatKind, message_id
+from nova_tornado.domain.models import Chat, ChatKind, JoinPolicy, message_id
 from nova_tornado.storage.database import CollectionSpec, Database, Document, Index, MongoSession
 
 CHATS = CollectionSpec(
     "chats",
-    (Index((("pair", 1),), "one private chat a pair of users", unique=True, where={"pair": {"$exists": True}}),),
+    (
+        Index((("pair", 1),), "one private chat a pair of users", unique=True, where={"pair": {"$exists": True}}),
+        Index((("policy", 1), ("_id", 1)), "the open groups, by id", where={"policy": {"$exists": True}}),
+    ),
 )
 PURGES = CollectionSpec("purges")
 
@@ -49,12 +52,19 @@ class Chats:
         }
         if chat.is_private:
             document["pair"] = pair_key(*chat.members)
+        if chat.policy is not JoinPolicy.CLOSED:
+            document["policy"] = chat.policy.value
         await self._collection.insert_one(document, session=session)
 
     async def find_pair(self, one_id: int, other_id: int) -> int | None:
         """The id of two users' private chat."""
         document = await self._collection.find_one({"pair": pair_key(one_id, other_id)}, {"_id": 1})
         return document["_id"] if document else None
+
+    async def list_open(self) -> list[int]:
+        """The ids of all open groups, ascending."""
+        cursor = self._collection.find({"policy": JoinPolicy.OPEN.value}, {"_id": 1}).sort("_id", 1)
+        return [document["_id"] for document in await cursor.to_list(None)]
 
     async def list_checkpoints(self, chat_ids: list[int]) -> list[tuple[Chat, int]]:
         """Chats as of their checkpoints, without members, each with the message id from which its log is to be read."""
@@ -69,6 +79,7 @@ class Chats:
                 last_seq=checkpoint["seq"],
                 last_count=checkpoint["count"],
                 last_sent_us=checkpoint["sent_us"],
+                policy=JoinPolicy(document.get("policy", JoinPolicy.CLOSED)),
             )
             chats.append((chat, message_id(chat.id, checkpoint["message"] or checkpoint["seq"] + 1)))
         return chats

@@ -148,14 +148,15 @@ class FriendInvitations:
     def __init__(self, database: Database) -> None:
         self._collection = database.collection(FRIEND_INVITATIONS)
 
-    async def replace(self, invitation: FriendInvitation, session: MongoSession) -> None:
-        """Store an invitation in place of an earlier one of the same two, if there is one."""
+    async def replace(self, invitation: FriendInvitation, session: MongoSession) -> bool:
+        """Store an invitation in place of an earlier one of the same two; whether there was one."""
         pair = {"sender": invitation.sender_id, "receiver": invitation.receiver_id}
-        await self._collection.delete_one(pair, session=session)
+        replaced = await self._collection.delete_one(pair, session=session)
         await self._collection.insert_one(
             {"_id": invitation.id, **pair, "comment": invitation.comment, "source": invitation.source},
             session=session,
         )
+        return replaced.deleted_count == 1
 
     async def find(self, invitation_id: int) -> FriendInvitation | None:
         """The pending invitation with that id."""

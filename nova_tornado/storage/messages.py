@@ -1,7 +1,7 @@
 """The collection ``messages``: the chats' logs, clustered on the message id, which is the sequencer.
 
-``{_id, kind, count, sender, sent_us, write_id, text?, reply_to?, client_id?, user?, membership?, target?, is_admin?,
-edited_us?, recalled?, hidden_for?}``.
+``{_id, kind, count, sender, sent_us, write_id, text?, reply_to?, client_id?, content_type?, files?, user?, membership?,
+target?, is_admin?, edited_us?, recalled?, hidden_for?}``. ``files`` is a list of what ``files.file_document`` makes.
 
 A clustered collection answers ranges and single ids of ``_id`` with a seek, but scans the whole collection for
 ``$in`` and for ``$expr`` (seen with MongoDB 6.0): every query here bounds ``_id`` from both sides.
@@ -15,8 +15,9 @@ from enum import StrEnum
 
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
 
-from nova_tornado.domain.models import SEQ_SPAN, Entry, EntryKind, message_id
+from nova_tornado.domain.models import CONTENT_TEXT, SEQ_SPAN, Entry, EntryKind, message_id
 from nova_tornado.storage.database import CollectionSpec, Database, Document, Index, MongoSession
+from nova_tornado.storage.files import file_document, file_of
 
 DUPLICATE_KEY = 11000
 PAGE_MESSAGES = 500
@@ -74,6 +75,10 @@ def _document(entry: Entry, write_id: int) -> Document:
         document["reply_to"] = entry.reply_to
     if entry.client_id is not None:
         document["client_id"] = entry.client_id
+    if entry.content_type != CONTENT_TEXT:
+        document["content_type"] = entry.content_type
+    if entry.files:
+        document["files"] = [file_document(file) for file in entry.files]
     if entry.kind is not EntryKind.MESSAGE:
         if entry.user_id is not None:
             document["user"] = entry.user_id
@@ -86,35 +91,51 @@ def _document(entry: Entry, write_id: int) -> Document:
     return document
 
 
-def _entry(document: Document) -> Entry:
-    return Entry(
-        id=document["_id"],
-        kind=EntryKind(document["kind"]),
-        count=document["count"],
-        sender_id=document["sender"],
-        sent_us=document["sent_us"],
-        text=document.get("text", ""),
-        reply_to=document.get("reply_to"),
-        client_id=document.get("client_id"),
-        user_id=document.get("user"),
-        membership_id=document.get("membership"),
-        target=document.get("target"),
-        is_admin=document.get("is_admin", False),
-        edited_us=document.get("edited_us"),
-        is_recalled=document.get("recalled", False),
-        hidden_for=tuple(document.get("hidden_for", ())),
-    )
-
-
 def _between(chat_id: int, after_seq: int = 0, before_seq: int = SEQ_SPAN) -> Document:
     return {"$gt": message_id(chat_id, after_seq), "$lt": message_id(chat_id, before_seq)}
 
 
-class Messages:
-    """The logs of all chats."""
+def shown_to(viewer_id: int | None) -> Document:
+    """The condition that a message is neither recalled nor deleted for the viewer (None: for nobody in particular)."""
+    condition: Document = {"recalled": {"$exists": False}}
+    if viewer_id is not None:
+        condition["hidden_for"] = {"$ne": viewer_id}
+    return condition
 
-    def __init__(self, database: Database) -> None:
+
+class Messages:
+    """The logs of all chats.
+
+    Args:
+        database: where they are.
+        base_url: what the URLs of files begin with, without a slash at its end.
+    """
+
+    def __init__(self, database: Database, base_url: str = "") -> None:
         self._collection = database.collection(MESSAGES)
+        self._base_url = base_url
+
+    def _entry(self, document: Document) -> Entry:
+        files = document.get("files")
+        return Entry(
+            id=document["_id"],
+            kind=EntryKind(document["kind"]),
+            count=document["count"],
+            sender_id=document["sender"],
+            sent_us=document["sent_us"],
+            text=document.get("text", ""),
+            reply_to=document.get("reply_to"),
+            client_id=document.get("client_id"),
+            user_id=document.get("user"),
+            membership_id=document.get("membership"),
+            target=document.get("target"),
+            is_admin=document.get("is_admin", False),
+            edited_us=document.get("edited_us"),
+            is_recalled=document.get("recalled", False),
+            hidden_for=tuple(document.get("hidden_for", ())),
+            content_type=document.get("content_type", CONTENT_TEXT),
+            files=tuple(file_of(file, self._base_url) for file in files) if files else (),
+        )
 
     async def append(
         self, entries: Sequence[Entry], write_ids: Sequence[int], session: MongoSession | None = None
@@ -151,7 +172,7 @@ class Messages:
     async def find(self, message: int) -> Entry | None:
         """The entry with that id."""
         document = await self._collection.find_one({"_id": message})
-        return _entry(document) if document else None
+        return self._entry(document) if document else None
 
     async def find_write_id(self, message: int) -> int | None:
         """By which number the writer of that entry recognises it."""
@@ -161,20 +182,22 @@ class Messages:
     async def find_repeat(self, sender_id: int, client_id: str) -> Entry | None:
         """What a user has sent under his own id."""
         document = await self._collection.find_one({"sender": sender_id, "client_id": client_id})
-        return _entry(document) if document else None
+        return self._entry(document) if document else None
 
-    async def find_newest(self, chat_id: int, viewer_id: int | None = None) -> Entry | None:
-        """The newest message that is neither recalled nor deleted for the viewer."""
-        condition: Document = {"_id": _between(chat_id), "kind": "message", "recalled": {"$exists": False}}
-        if viewer_id is not None:
-            condition["hidden_for"] = {"$ne": viewer_id}
+    async def find_newest(
+        self, chat_id: int, viewer_id: int | None = None, sender_id: int | None = None
+    ) -> Entry | None:
+        """The newest message that is neither recalled nor deleted for the viewer, by anybody or by one sender."""
+        condition: Document = {"_id": _between(chat_id), "kind": "message", **shown_to(viewer_id)}
+        if sender_id is not None:
+            condition["sender"] = sender_id
         document = await self._collection.find_one(condition, sort=[("_id", -1)])
-        return _entry(document) if document else None
+        return self._entry(document) if document else None
 
     async def read_log(self, chat_id: int, after_seq: int) -> AsyncIterator[Entry]:
         """All entries after a place in the log, in order."""
         async for document in self._collection.find({"_id": _between(chat_id, after_seq)}).sort("_id", 1):
-            yield _entry(document)
+            yield self._entry(document)
 
     async def read_tails(self, starts: Sequence[int]) -> dict[int, list[Entry]]:
         """The ends of many logs.
@@ -199,7 +222,7 @@ class Messages:
             matches: list[Document] = [{"$match": {"_id": match}} for match in ids[first : first + SEEKS_PER_QUERY]]
             more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": [match]}} for match in matches[1:]]
             for document in await self._collection.aggregate([matches[0], *more]).to_list(None):
-                yield _entry(document)
+                yield self._entry(document)
 
     async def list_page(
         self,
@@ -220,12 +243,25 @@ class Messages:
         """
         query = {"_id": _between(chat_id, after_seq, before_seq), "kind": "message", **(condition or {})}
         cursor = self._collection.find(query).sort("_id", 1 if is_ascending else -1).limit(limit)
-        return [_entry(document) for document in await cursor.to_list(None)]
+        return [self._entry(document) for document in await cursor.to_list(None)]
+
+    async def list_ids(
+        self, chat_id: int, *, after_seq: int, before_seq: int, limit: int, condition: Document
+    ) -> list[int]:
+        """The ids of a chat's messages between two places of the log, both exclusive, ascending.
+
+        Args:
+            limit: how many at most.
+            condition: what the messages must match besides.
+        """
+        query = {"_id": _between(chat_id, after_seq, before_seq), "kind": "message", **condition}
+        cursor = self._collection.find(query, {"_id": 1}).sort("_id", 1).limit(limit)
+        return [document["_id"] for document in await cursor.to_list(None)]
 
     async def list_replies(self, message_ids: Iterable[int]) -> list[Entry]:
         """The messages that answer one of those, by id."""
         cursor = self._collection.find({"reply_to": {"$in": list(message_ids)}})
-        return sorted(map(_entry, await cursor.to_list(None)), key=lambda entry: entry.id)
+        return sorted(map(self._entry, await cursor.to_list(None)), key=lambda entry: entry.id)
 
     async def list_by_ids(self, message_ids: Iterable[int]) -> list[Entry]:
         """Entries by their ids, in no particular order; unknown ones are left out."""
@@ -240,7 +276,7 @@ class Messages:
         """Take a message's content away for good; whether it was there still."""
         result = await self._collection.update_one(
             {"_id": message, "recalled": {"$exists": False}},
-            {"$set": {"recalled": True}, "$unset": {"text": "", "reply_to": ""}},
+            {"$set": {"recalled": True}, "$unset": {"text": "", "reply_to": "", "files": ""}},
             session=session,
         )
         return result.modified_count == 1

@@ -1,18 +1,21 @@
 """The collection ``sessions``: sign-ins by cookie and by token, one store for all protocols.
 
-``{_id, secret_hash, user, kind, created_us, expires_at}``. Only the SHA-256 of a secret is kept; ``_id`` stays when
-the secret is renewed, so that what is connected through the session stays bound to it.
+``{_id, secret_hash, user, kind, issuer?, slot?, created_us, expires_at}``. Only the SHA-256 of a secret is kept;
+``_id`` stays when the secret is renewed, so that what is connected through the session stays bound to it. ``issuer``
+names the protocol that counts its sign-ins; ``slot`` numbers the live ones of one issuer and user.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from nova_tornado.domain.errors import TooManyTokens
 from nova_tornado.domain.models import Session
-from nova_tornado.storage.database import CollectionSpec, Database, Index
+from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
 
 COOKIE_LIFETIME_S = 14 * 24 * 3600
 TOKEN_LIFETIME_S = 90 * 24 * 3600
@@ -25,6 +28,12 @@ SESSIONS = CollectionSpec(
     (
         Index((("secret_hash", 1),), "who is it that asks", unique=True),
         Index((("user", 1),), "end all sessions of a user"),
+        Index(
+            (("user", 1), ("issuer", 1), ("slot", 1)),
+            "how many sessions an issuer has given a user; sign-ins at the same time take different slots",
+            unique=True,
+            where={"issuer": {"$exists": True}},
+        ),
         Index((("expires_at", 1),), "old sessions go by themselves", expire_after_s=0),
     ),
 )
@@ -50,20 +59,48 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._collection = database.collection(SESSIONS)
 
-    async def create(self, user_id: int, kind: SessionKind, now: datetime) -> str:
-        """Begin a session and return its secret (ASCII letters, digits, ``-`` and ``_``)."""
+    async def create(
+        self, user_id: int, kind: SessionKind, now: datetime, *, issuer: str = "", limit: int | None = None
+    ) -> str:
+        """Begin a session and return its secret (ASCII letters, digits, ``-`` and ``_``).
+
+        Args:
+            issuer: who issues it, if he counts what he issues.
+            limit: how many live sessions of that issuer the user may have, this one included.
+
+        Raises:
+            TooManyTokens: the user has so many already.
+        """
+        assert issuer or limit is None
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        await self._collection.insert_one(
-            {
-                "_id": secrets.token_bytes(16),
-                "secret_hash": _hash(secret),
-                "user": user_id,
-                "kind": kind.value,
-                "created_us": int(now.timestamp() * 1e6),
-                "expires_at": now + timedelta(seconds=LIFETIME_S[kind]),
-            }
-        )
-        return secret
+        document: Document = {
+            "_id": secrets.token_bytes(16),
+            "secret_hash": _hash(secret),
+            "user": user_id,
+            "kind": kind.value,
+            "created_us": int(now.timestamp() * 1e6),
+            "expires_at": now + timedelta(seconds=LIFETIME_S[kind]),
+        }
+        if not issuer:
+            await self._collection.insert_one(document)
+            return secret
+        while True:
+            slot = await self._find_free_slot(user_id, issuer, limit, now)
+            try:
+                await self._collection.insert_one({**document, "issuer": issuer, "slot": slot})
+                return secret
+            except DuplicateKeyError:
+                continue  # another sign-in was faster
+
+    async def _find_free_slot(self, user_id: int, issuer: str, limit: int | None, now: datetime) -> int:
+        """The lowest slot that is free: below the limit, wherever fewer sessions than that are live."""
+        issued = {"user": user_id, "issuer": issuer}
+        await self._collection.delete_many({**issued, "expires_at": {"$lte": now}})  # MongoDB itself takes its time
+        cursor = self._collection.find(issued, {"slot": 1})
+        taken = {document["slot"] for document in await cursor.to_list(None)}
+        if limit is not None and len(taken) >= limit:
+            raise TooManyTokens
+        return next(slot for slot in itertools.count() if slot not in taken)
 
     async def find(self, secret: str, now: datetime) -> Session | None:
         """The session with that secret, if it is live at the time ``now``."""
@@ -73,6 +110,11 @@ class Sessions:
         if document is None or document["expires_at"] <= now:
             return None
         return Session(id=document["_id"], user_id=document["user"])
+
+    async def has_token(self, user_id: int, now: datetime) -> bool:
+        """Whether the user has a token that is live at the time ``now``."""
+        token = {"user": user_id, "kind": SessionKind.TOKEN.value, "expires_at": {"$gt": now}}
+        return await self._collection.find_one(token, {"_id": 1}) is not None
 
     async def renew(self, session_id: bytes, now: datetime) -> str | None:
         """Give a cookie session a new secret and a full lifetime; the old secret is void.
@@ -96,13 +138,11 @@ class Sessions:
         """End one session; whether it was there."""
         return (await self._collection.delete_one({"_id": session_id})).deleted_count == 1
 
-    async def delete_others(self, user_id: int, kept: bytes) -> list[bytes]:
+    async def delete_others(self, user_id: int, kept: bytes, session: MongoSession | None = None) -> list[bytes]:
         """End all sessions of a user but one; returns the ids of those ended."""
-        ended = [
-            document["_id"]
-            async for document in self._collection.find({"user": user_id, "_id": {"$ne": kept}}, {"_id": 1})
-        ]
-        await self._collection.delete_many({"_id": {"$in": ended}})
+        cursor = self._collection.find({"user": user_id, "_id": {"$ne": kept}}, {"_id": 1}, session=session)
+        ended = [document["_id"] for document in await cursor.to_list(None)]
+        await self._collection.delete_many({"_id": {"$in": ended}}, session=session)
         return ended
 
     async def delete_all(self, user_id: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from nova_tornado.storage.chats import CHATS, PURGES, Chats
 from nova_tornado.storage.counters import COUNTERS, Counters
 from nova_tornado.storage.database import CollectionSpec, Database
+from nova_tornado.storage.files import FILE_CHUNKS, FILES, Files
 from nova_tornado.storage.friends import (
     FRIEND_GROUPS,
     FRIEND_INVITATIONS,
@@ -17,6 +18,7 @@ from nova_tornado.storage.friends import (
 )
 from nova_tornado.storage.memberships import MEMBERSHIPS, Memberships
 from nova_tornado.storage.messages import MESSAGES, Messages
+from nova_tornado.storage.registrations import REGISTRATIONS, Registrations
 from nova_tornado.storage.sessions import SESSIONS, Sessions
 from nova_tornado.storage.users import USERS, Users
 
@@ -26,6 +28,7 @@ COLLECTIONS = (
     COUNTERS,
     USERS,
     SESSIONS,
+    REGISTRATIONS,
     FRIEND_GROUPS,
     FRIENDSHIPS,
     FRIEND_INVITATIONS,
@@ -33,6 +36,8 @@ COLLECTIONS = (
     PURGES,
     MEMBERSHIPS,
     MESSAGES,
+    FILES,
+    FILE_CHUNKS,
 )
 
 Migration = Callable[[Database], Awaitable[None]]
@@ -45,19 +50,26 @@ class SchemaTooNewError(Exception):
 
 
 class Store:
-    """The collections, one facade a noun."""
+    """The collections, one facade a noun.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where they are.
+        base_url: what links to files begin with, without a slash at its end.
+    """
+
+    def __init__(self, database: Database, base_url: str = "") -> None:
         self.database = database
         self.counters = Counters(database)
         self.users = Users(database)
         self.sessions = Sessions(database)
+        self.registrations = Registrations(database)
         self.friend_groups = FriendGroups(database)
         self.friendships = Friendships(database)
         self.friend_invitations = FriendInvitations(database)
         self.chats = Chats(database)
         self.memberships = Memberships(database)
-        self.messages = Messages(database)
+        self.files = Files(database, base_url)
+        self.messages = Messages(database, base_url)
 
     async def prepare(
         self, more: tuple[CollectionSpec, ...] = (), migrations: tuple[Migration, ...] = MIGRATIONS

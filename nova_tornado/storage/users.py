@@ -1,18 +1,18 @@
 """The collection ``users``: accounts and the two system users.
 
-``{_id, name, password_hash, avatar_url, email, email_key?, phone, created_us, is_system?, is_leaving?}``;
-``is_leaving`` marks an account whose deletion is under way (it cannot sign in any more).
+``{_id, name, password_hash, avatar_url, email, email_key?, phone, first_name?, last_name?, created_us, is_system?,
+is_leaving?}``; ``is_leaving`` marks an account whose deletion is under way (it cannot sign in any more).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from nova_tornado.domain.errors import EmailTaken, NameTaken
 from nova_tornado.domain.models import User
-from nova_tornado.domain.rules import USER_NAME_MAX_CHARACTERS, email_key
+from nova_tornado.domain.rules import NO_ID, USER_NAME_MAX_CHARACTERS, email_key
 from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
 
 USERS = CollectionSpec(
@@ -42,6 +42,8 @@ def _user(document: Document) -> User:
         email=document.get("email", ""),
         phone=document.get("phone", ""),
         is_system=document.get("is_system", False),
+        first_name=document.get("first_name", ""),
+        last_name=document.get("last_name", ""),
     )
 
 
@@ -73,6 +75,10 @@ class Users:
         }
         if user.email:
             document["email_key"] = email_key(user.email)
+        if user.first_name:
+            document["first_name"] = user.first_name
+        if user.last_name:
+            document["last_name"] = user.last_name
         if user.is_system:
             document["is_system"] = True
         if password_hash is not None:
@@ -82,8 +88,11 @@ class Users:
         except DuplicateKeyError as error:
             raise _taken(error) from None
 
-    async def update(self, user_id: int, changes: dict[str, Any]) -> User | None:
-        """Set fields of an account (``name``, ``email``, ``phone``, ``avatar_url``, ``password_hash``), all or none.
+    async def update(self, user_id: int, changes: dict[str, Any], session: MongoSession | None = None) -> User | None:
+        """Set fields of an account, all or none.
+
+        Args:
+            changes: any of ``name, email, phone, avatar_url, password_hash, first_name, last_name``.
 
         Returns:
             The account as it is now, or None if there is none.
@@ -99,7 +108,7 @@ class Users:
                 update["$unset"] = {"email_key": ""}
         try:
             document = await self._collection.find_one_and_update(
-                {"_id": user_id}, update, projection=_PUBLIC, return_document=True
+                {"_id": user_id}, update, projection=_PUBLIC, return_document=True, session=session
             )
         except DuplicateKeyError as error:
             raise _taken(error) from None
@@ -120,8 +129,13 @@ class Users:
         document = await self._collection.find_one({"name": name}, _PUBLIC)
         return _user(document) if document else None
 
-    async def is_email_taken(self, email: str, user_id: int) -> bool:
-        """Whether an account other than ``user_id`` has that address."""
+    async def list_taken_names(self, names: Sequence[str]) -> set[str]:
+        """Those of some names that an account has."""
+        cursor = self._collection.find({"name": {"$in": names}}, {"name": 1})
+        return {document["name"] for document in await cursor.to_list(None)}
+
+    async def is_email_taken(self, email: str, user_id: int = NO_ID) -> bool:
+        """Whether an account (other than ``user_id``) has that address."""
         return await self._collection.find_one({"email_key": email_key(email), "_id": {"$ne": user_id}}) is not None
 
     async def list_for_sign_in(self, name_or_email: str) -> list[tuple[User, bytes]]:

@@ -11,7 +11,6 @@ from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler
 
 DROPPED_MAX_BYTES = 4 * BODY_MAX_BYTES
 """Of a body that is refused; whoever sends more finds the connection closed."""
-BODY_TOO_LARGE = b'{"ok":false,"error":"Request body is too large"}'
 
 
 class NovaApplication(Application):
@@ -33,7 +32,6 @@ class NovaApplication(Application):
             log_function=lambda handler: None,
             **settings,
         )
-        self._services = services
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """The handler of a request."""
@@ -41,7 +39,11 @@ class NovaApplication(Application):
         request._parse_body = lambda: None  # type: ignore[method-assign]
         length = request.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > BODY_MAX_BYTES:
-            return self.get_handler_delegate(request, BodyTooLarge, {"services": self._services})
+            found = super().find_handler(request, **kwargs)
+            if getattr(found, "stream_request_body", False):
+                return found  # has a limit of its own
+            answer = getattr(getattr(found, "handler_class", None), "body_too_large", BaseHandler.body_too_large)
+            return self.get_handler_delegate(request, BodyTooLarge, {"answer": answer})
         return super().find_handler(request, **kwargs)
 
 
@@ -53,8 +55,9 @@ class BodyTooLarge(RequestHandler):
     before it reads would never see the answer.
     """
 
-    def initialize(self, services: Any) -> None:
-        """Nothing is needed (called by Tornado)."""
+    def initialize(self, answer: bytes) -> None:
+        """Take the body of the answer, which has the shape of the path's protocol (called by Tornado)."""
+        self._body = answer
 
     async def prepare(self) -> None:
         """Answer at once (called by Tornado)."""
@@ -69,9 +72,9 @@ class BodyTooLarge(RequestHandler):
         self.clear_header("Server")
         self.set_status(413)
         self.set_header("Content-Type", "application/json")
-        self.set_header("Content-Length", str(len(BODY_TOO_LARGE)))
+        self.set_header("Content-Length", str(len(self._body)))
         self.set_header("Connection", "close")
-        self.write(BODY_TOO_LARGE)
+        self.write(self._body)
 
     def data_received(self, chunk: bytes) -> None:
         """Drop what is still coming."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from nova_tornado.domain.errors import (
@@ -19,7 +21,7 @@ from nova_tornado.domain.errors import (
 from nova_tornado.domain.models import Session, User
 from nova_tornado.storage.database import as_nova_error
 from nova_tornado.storage.sessions import COOKIE_LIFETIME_S
-from nova_tornado.web.jsons import loads
+from nova_tornado.web.jsons import dumps, loads
 
 if TYPE_CHECKING:
     from nova_tornado.web.services import Services
@@ -52,11 +54,17 @@ class BaseHandler(RequestHandler):
 
     Attributes:
         needs_session: whether the caller must be signed in.
+        reads_body_of_get: whether a GET may have a body.
+        body_too_large: the answer to a body beyond ``BODY_MAX_BYTES``, which is given before any check.
+        request_headers: those that a page of an allowed site may send.
         user, session: who asks, through which sign-in (if ``needs_session``).
         body: the JSON value of the request's body; None if it came without a Content-Type.
     """
 
     needs_session: ClassVar[bool] = True
+    reads_body_of_get: ClassVar[bool] = False
+    body_too_large: ClassVar[bytes] = b'{"ok":false,"error":"Request body is too large"}'
+    request_headers: ClassVar[str] = "Content-Type, Authorization"
     user: User
     session: Session
 
@@ -86,8 +94,8 @@ class BaseHandler(RequestHandler):
             if found is None:
                 raise NotSignedIn
             self.session, self.user = found
-        if self.request.method != "GET":
-            self.body = self._read_body()
+        if self.request.method != "GET" or self.reads_body_of_get:
+            self.body = self.read_body()
 
     @property
     def remote_address(self) -> str:
@@ -98,7 +106,12 @@ class BaseHandler(RequestHandler):
     def _is_origin_allowed(self) -> bool:
         return self.services.origins.is_allowed(self.request.headers.get("Origin"), self.request.host)
 
-    def _read_body(self) -> Any:
+    def read_body(self) -> Any:
+        """The JSON value of the request's body.
+
+        Raises:
+            Malformed: it is none.
+        """
         content_type = self.request.headers.get("Content-Type")
         if content_type is None:
             return None
@@ -130,13 +143,30 @@ class BaseHandler(RequestHandler):
             secure=self.services.is_https,
         )
 
+    async def write_list(self, opening: bytes, pages: AsyncIterator[Iterable[Any]], closing: bytes) -> None:
+        """Answer with a list that is read from the database page by page, so that memory stays flat.
+
+        Args:
+            opening, closing: the JSON before and behind the list's items.
+        """
+        separator = opening
+        try:
+            async for page in pages:
+                for item in page:
+                    self.write(separator + dumps(item))
+                    separator = b","
+                await self.flush()  # waits for a slow reader
+            self.finish(closing if separator == b"," else opening + closing)
+        except StreamClosedError:
+            pass  # the reader has gone away
+
     def options(self, *_args: str) -> None:
         """Say which methods there are."""
         self.set_status(200)
         self.set_allow()
         if "Origin" in self.request.headers:
             self.set_header("Access-Control-Allow-Methods", ", ".join(self.allowed_methods()))
-            self.set_header("Access-Control-Allow-Headers", "Content-Type, Authorization")
+            self.set_header("Access-Control-Allow-Headers", self.request_headers)
         self.finish()
 
     def set_allow(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import math
+from typing import Any, NoReturn
 
 import orjson
 
@@ -25,10 +27,58 @@ def loads(text: bytes | str) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise Malformed("Malformed JSON") from None
+    _check_nesting(text, value)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is too large for a float")  # it could not be written again
+    return number
+
+
+def loads_exact(text: bytes | str) -> Any:
+    """Read one JSON value such that it can be handed back unchanged: integers keep all digits.
+
+    A string may hold a lone surrogate; ``rules.check_string`` refuses it as a bad field.
+
+    Raises:
+        Malformed: no JSON in UTF-8, ``NaN`` or ``Infinity``, a float beyond 64 bits, or nested deeper than 64 levels.
+    """
+    try:
+        value = json.loads(
+            text if isinstance(text, str) else text.decode(), parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except (ValueError, RecursionError):
+        raise Malformed("Malformed JSON") from None
+    _check_nesting(text, value)
+    return value
+
+
+def dumps_exact(value: Any) -> bytes:
+    """Write a JSON value that ``loads_exact`` may have read.
+
+    Raises:
+        TypeError: it holds a lone surrogate, or is no JSON value.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # integers beyond 64 bits
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError as error:
+            raise TypeError(str(error)) from error
+
+
+def _check_nesting(text: bytes | str, value: Any) -> None:
     opening = text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
     if opening > NESTING_MAX_LEVELS and _is_deeper(value, NESTING_MAX_LEVELS):
         raise Malformed(f"JSON is nested deeper than {NESTING_MAX_LEVELS} levels")
-    return value
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -11,9 +11,11 @@ from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.presence import Presence
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.chats import ChatService
+from nova_tornado.services.files import FileService
 from nova_tornado.services.friend_groups import FriendGroupService
 from nova_tornado.services.friends import FriendService
 from nova_tornado.services.messages import MessageService
+from nova_tornado.services.registrations import RegistrationService
 from nova_tornado.web.client_address import ClientAddresses
 from nova_tornado.web.limits import RequestLimits
 from nova_tornado.web.origin import OriginPolicy
@@ -28,6 +30,8 @@ class Services:
     friends: FriendService
     chats: ChatService
     messages: MessageService
+    files: FileService
+    registrations: RegistrationService
     directory: UserDirectory
     hub: Hub
     presence: Presence

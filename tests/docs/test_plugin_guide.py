@@ -8,7 +8,9 @@ import tomllib
 from importlib.metadata import EntryPoint
 
 import pytest
+from clients.base import ProtocolClient
 from docs.transcripts import blocks
+from tornado.httpclient import HTTPClientError
 
 from nova_tornado.plugin.hookspecs import ENTRY_POINT_GROUP
 from nova_tornado.plugin.loader import Plugins
@@ -24,6 +26,56 @@ def guide_plugin(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     yield Plugins(found=[EntryPoint(NAME, NAME, ENTRY_POINT_GROUP)])
     sys.modules.pop(NAME, None)
+
+
+TICKER = "nova_ticker"
+
+
+@pytest.fixture
+def ticker_plugin(tmp_path, monkeypatch):
+    """The guide's protocol as the only plugin that is installed."""
+    [block] = blocks(GUIDE, "python ticker")
+    (tmp_path / f"{TICKER}.py").write_text(block.text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield Plugins(found=[EntryPoint(TICKER, TICKER, ENTRY_POINT_GROUP)])
+    sys.modules.pop(TICKER, None)
+
+
+class TestTicker:
+    @pytest.fixture
+    def nova(self, start_nova, settings, ticker_plugin):
+        return start_nova(settings, plugins=ticker_plugin)
+
+    @pytest.mark.gen_test
+    async def test_nova_protocols_are_spoken(self, people):
+        alice, bob, carol = [await people(name) for name in ("alice", "bob", "carol")]
+        await alice.befriend(bob)
+        chat_id = await alice.new_group(bob)
+        listeners = []
+        for person in (bob, carol):
+            headers = {"Cookie": f"sessionid={person.cookie}"}
+            listeners.append(await TickerClient.connect(person.port, None, headers=headers))
+        socket = await alice.socket()
+        await socket.send("send_message", {"chat_id": chat_id, "content": "Bring cake"})
+        await socket.expect("new_message", "messages_read")
+        assert await listeners[0].drain() == [{"chat": chat_id, "from": "alice", "text": "Bring cake"}]
+        assert await listeners[1].drain() == []
+        assert (await alice.get("/ws/ticker/")).status == 400
+        with pytest.raises(HTTPClientError) as refused:
+            await TickerClient.connect(alice.port, None)
+        assert refused.value.code == 401
+        for listener in listeners:
+            listener.close()
+
+
+class TickerClient(ProtocolClient):
+    path = "/ws/ticker/"
+
+    def barrier(self):
+        return {}
+
+    def is_barrier(self, packet):
+        return packet == {"error": "This socket only listens"}
 
 
 @pytest.fixture

@@ -1,38 +1,103 @@
 """The examples of the documentation: read out of Markdown, carried out against a running Nova, and compared.
 
-A block ``transcript`` of docs/protocols/actions.md holds steps. Each begins with a name and an arrow, and goes on over
+A block ``transcript`` of a page in docs/protocols holds steps. Each begins with a name and an arrow, and goes on over
 the lines that are indented::
 
     alice → POST /chat/new {"chat_name": "Books"}       a request; [Header: value] may stand before the body
     alice ← 200 {"ok": true, "data": {…}}               its answer; [Header: value] must be among its headers
-    alice → GET /ws/                                    a handshake, answered by 101
+    alice → POST /files file "list.txt" "Tea, milk"     a request with a file as multipart/form-data
+    alice → GET /ws/                                    a handshake, answered by 101; [Header: value] may follow
     alice → /ws/ {"action": "ping"}                     a packet to the server
     alice ← /ws/ {"action": "pong", …}                  a packet from it
     alice ← /ws/ closed 1000                            the end of the socket
+    alice → /ws/ close                                  the socket is closed from this side
 
-Packets that a name is shown to get are all that it gets by that block, in this order.
+A name has at most one socket at each path of ``SOCKETS``; for another device of the same user take another name.
+What a name is shown to get at a socket is all that it gets there by that block, in this order.
+
+A packet, an answer or a file that is no JSON is compared as text. ``…`` stands for what is left out (``"…": "…"`` for
+further fields). In what is sent::
+
+    <alice's token>     the last token that alice was given, by an answer or in a packet
+    <alice's file>      the path of the last file that alice was told of
+    <alice's time>      the last time (one that is written as text) that alice was told of
+    <alice's link>      the path of the link in the last mail to the address with which she registered
 """
 
 from __future__ import annotations
 
+import asyncio
+import email
+import email.policy
 import json
 import re
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from people import NOTHING, Person, Socket
+from people import NOTHING, WAIT_S, Person
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 ROOT = Path(__file__).parents[2]
 ELLIPSIS = "…"
 """Stands for what an example leaves out: a whole value, a part of a text, further fields, the rest of a list."""
-TIMES = ("send_time", "created_at", "edited_at")
+TIMES = (
+    "send_time",
+    "created_at",
+    "edited_at",
+    "updated_at",
+    "timestamp",
+    "content_time",
+    "last_message_time",
+    "last_message_timestamp",
+)
 TIME_TOLERANCE_S = 120
+ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]+Z")
 
 STEP = re.compile(r"([\w-]+) ([→←]) (.*)", re.DOTALL)
+SOCKETS = ("/ws/chat/", "/ws/modes/", "/ws/opcodes/", "/socket", "/ws/")
+"""Where the WebSockets are."""
+HANDSHAKE = re.compile(rf"GET ({'|'.join(SOCKETS)})(\?\S*)?((?: \[[^\]]+\])*)")
+FRAME = re.compile(rf"({'|'.join(SOCKETS)})\s(.*)", re.DOTALL)
 REQUEST = re.compile(r"([A-Z]+) (/\S*)((?: \[[^\]]+\])*)(?:\s(.*))?", re.DOTALL)
 ANSWER = re.compile(r"([0-9]{3})((?: \[[^\]]+\])*)(?:\s(.*))?", re.DOTALL)
 HEADER = re.compile(r"\[([\w-]+): ([^\]]+)\]")
+FILE = re.compile(r'file ("(?:[^"\\]|\\.)*") ("(?:[^"\\]|\\.)*")')
+PLACEHOLDER = re.compile(r"<([\w-]+)'s (token|file|time|link)>")
+LINK = re.compile(r"https?://[^/\s]+(/http/register/\S+)")
+BOUNDARY = "end-of-part"
+UNKNOWN_T = 10**9
+"""No operation of opcodes."""
+
+Barrier = tuple[Callable[[int], Any], Callable[[Any, int], bool]]
+"""A request that is answered at once whatever the socket's state, and does nothing; and how its answer is known."""
+BARRIERS: dict[str, Barrier] = {
+    "/ws/": (
+        lambda number: {"action": "ping", "request_id": 10**9 + number},
+        lambda packet, number: packet["request_id"] == 10**9 + number,
+    ),
+    "/ws/chat/": (
+        lambda number: {"method": "no such method", "args": {"event_response_key": f"barrier {number}"}},
+        lambda packet, number: packet["data"].get("event_response_key") == f"barrier {number}",
+    ),
+    "/ws/modes/": (
+        lambda number: {"mode": f"barrier {number}"},
+        lambda packet, number: packet["mode"] == f"barrier {number}",
+    ),
+    "/socket": (
+        lambda number: {"chat_type": f"barrier {number}"},
+        lambda packet, number: packet.get("chat_type") == f"barrier {number}",
+    ),
+    "/ws/opcodes/": (
+        lambda number: {"op": 11, "t": UNKNOWN_T + number},
+        lambda packet, number: packet["t"] == UNKNOWN_T + number,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -110,105 +175,222 @@ def difference(expected: object, actual: object, key: str = "") -> str:
         ]
         return "; ".join(part for part in parts if part)
     if isinstance(expected, str) and isinstance(actual, str):
+        if ISO_TIME.fullmatch(expected) and key.rpartition(".")[2] in TIMES:
+            is_now = ISO_TIME.fullmatch(actual) and _is_now(datetime.fromisoformat(actual).timestamp())
+            return "" if is_now else f"{key}: {actual} is not now"
         return "" if text_matches(expected, actual) else f"{key}: {actual!r} instead of {expected!r}"
     if isinstance(actual, float) and key.rpartition(".")[2] in TIMES:
-        return "" if abs(actual - time.time()) < TIME_TOLERANCE_S else f"{key}: {actual} is not now"
+        return "" if _is_now(actual) else f"{key}: {actual} is not now"
     return "" if expected == actual else f"{key}: {actual!r} instead of {expected!r}"
 
 
-class Runner:
-    """Carries transcripts out, one after the other, against a Nova with an empty database."""
+def _is_now(time_s: float) -> bool:
+    return abs(time_s - time.time()) < TIME_TOLERANCE_S
 
-    def __init__(self, port: int) -> None:
+
+def in_one_line(text: str) -> str:
+    """A JSON value without its line breaks; what is no JSON stays as it is, to show how that is refused."""
+    try:
+        return json.dumps(json.loads(text))
+    except ValueError:
+        return text
+
+
+def fields_of(value: object) -> Iterator[tuple[str, object]]:
+    """All fields of a JSON value, however deep."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key, inner
+            yield from fields_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from fields_of(inner)
+
+
+class Runner:
+    """Carries transcripts out, one after the other, against a Nova with an empty database.
+
+    Args:
+        port: where it listens.
+        mail_dir: the folder of its mails.
+    """
+
+    def __init__(self, port: int, mail_dir: Path | None = None) -> None:
         self._port = port
+        self._mail_dir = mail_dir
         self._persons: dict[str, Person] = {}
-        self._sockets: dict[str, Socket] = {}
-        self._received: dict[str, list[object]] = {}
+        self._sockets: dict[tuple[str, str], WebSocketClientConnection] = {}
+        self._received: dict[tuple[str, str], list[Any]] = {}
         self._answer: tuple[int, dict[str, list[str]], bytes] | None = None
-        self._token = ""
-        self._pings = 0
+        self._known: dict[tuple[str, str], str] = {}
+        self._last_token = ""
+        self._addresses: dict[str, str] = {}
+        self._barriers = 0
         self.problems: list[str] = []
 
     async def run(self, block: Block) -> None:
         """Carry a block out; what is not as written goes to ``problems``."""
-        for name in list(self._sockets):
-            await self._catch_up(name)
-        self._received = {name: [] for name in self._sockets}
+        for socket in list(self._sockets):
+            await self._catch_up(socket)
+        self._received = {socket: [] for socket in self._sockets}
         shown = set()
         for line, name, arrow, what in steps(block):
             try:
                 if arrow == "→":
-                    await self._do(name, what)
+                    await self._do(name, await self._fill_in(what))
                 else:
+                    if frame := FRAME.fullmatch(what):
+                        shown.add((name, frame[1]))
                     await self._compare(name, what)
-                    if what.startswith("/ws/"):
-                        shown.add(name)
             except Exception as error:
                 self._note(block, line, f"{type(error).__name__}: {error}")
-        for name in shown & self._sockets.keys():
-            await self._catch_up(name)
-            for packet in self._received[name]:
-                self._note(block, block.line, f"{name} got more than is shown: {json.dumps(packet)}")
+        for socket in shown & self._sockets.keys():
+            await self._catch_up(socket)
+            for packet in self._received[socket]:
+                more = f"{socket[0]} got more at {socket[1]} than is shown: {json.dumps(packet)}"
+                self._note(block, block.line, more)
 
     async def close(self) -> None:
         """Close all sockets."""
-        for person in self._persons.values():
-            await person.close()
+        for connection in self._sockets.values():
+            connection.close()
 
     def _note(self, block: Block, line: int, problem: str) -> None:
         self.problems.append(f"{block.path.name}:{line}: {problem}")
 
-    async def _catch_up(self, name: str) -> None:
-        """Receive what was sent up to now: all that comes before the answer to a ping."""
-        self._pings += 1
-        await self._sockets[name].send("ping", request_id=10**9 + self._pings)
-        while (packet := await self._sockets[name].receive()) is not None:
-            if packet["request_id"] == 10**9 + self._pings:
+    # Placeholders
+
+    async def _fill_in(self, what: str) -> str:
+        for name, kind in PLACEHOLDER.findall(what):
+            value = await self._find_link(name) if kind == "link" else self._known[name, kind]
+            what = what.replace(f"<{name}'s {kind}>", value)
+        return what
+
+    def _learn(self, name: str, value: object) -> None:
+        """Keep what a name was told."""
+        for key, inner in fields_of(value):
+            if key == "token" and isinstance(inner, str):
+                self._known[name, "token"] = self._last_token = inner
+            elif key in ("file", "url") and isinstance(inner, str):
+                self._known[name, "file"] = urlsplit(inner).path
+            elif key in TIMES and isinstance(inner, str):
+                self._known[name, "time"] = inner
+
+    async def _find_link(self, name: str) -> str:
+        """The path of the link in the newest mail to a name; it may still be under way."""
+        assert self._mail_dir is not None
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                for path in sorted(
+                    self._mail_dir.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns, reverse=True
+                ):
+                    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                    body = mail.get_body(("plain",))
+                    if self._addresses[name] in str(mail["To"]) and body and (link := LINK.search(body.get_content())):
+                        return link[1]
+                await asyncio.sleep(0.01)
+
+    # Sockets
+
+    async def _receive(self, socket: tuple[str, str]) -> Any:
+        async with asyncio.timeout(WAIT_S):
+            message = await self._sockets[socket].read_message()
+        packet = None if message is None else json.loads(message)
+        self._learn(socket[0], packet)
+        return packet
+
+    async def _send(self, socket: tuple[str, str], text: str) -> None:
+        await self._sockets[socket].write_message(text)
+
+    async def _catch_up(self, socket: tuple[str, str]) -> None:
+        """Receive what was sent up to now: all that comes before the answer to a barrier."""
+        self._barriers += 1
+        barrier, is_barrier = BARRIERS[socket[1]]
+        await self._send(socket, json.dumps(barrier(self._barriers)))
+        while (packet := await self._receive(socket)) is not None:
+            if is_barrier(packet, self._barriers):
                 return
-            self._received.setdefault(name, []).append(packet)
-        del self._sockets[name]
+            self._received.setdefault(socket, []).append(packet)
+        del self._sockets[socket]
+
+    async def _shake_hands(self, person: Person, path: str, query: str, headers: dict[str, str]) -> None:
+        lines = {"Cookie": f"sessionid={person.cookie}"} if person.cookie is not None else {}
+        url = f"ws://127.0.0.1:{self._port}{path}{query}"
+        try:
+            connection = await websocket_connect(HTTPRequest(url, headers=lines | headers))
+        except HTTPClientError as error:
+            self._answer = (error.code, {}, error.response.body if error.response else b"")
+            return
+        self._sockets[person.name, path] = connection
+        self._received[person.name, path] = []
+        self._answer = (101, {}, b"")
+
+    async def _close(self, socket: tuple[str, str]) -> None:
+        connection = self._sockets.pop(socket)
+        connection.close()
+        async with asyncio.timeout(WAIT_S):
+            while await connection.read_message() is not None:
+                pass
+
+    # Steps
 
     async def _do(self, name: str, what: str) -> None:
         person = self._persons.setdefault(name, Person(self._port, name))
-        if what.startswith("/ws/"):
-            await self._sockets[name].send_raw(json.dumps(json.loads(what.removeprefix("/ws/"))))
-        elif what == "GET /ws/":
-            self._sockets[name] = await person.socket()
-            self._received[name] = []
-            self._answer = (101, {}, b"")
+        if frame := FRAME.fullmatch(what):
+            socket = (name, frame[1])
+            if frame[2] == "close":
+                await self._close(socket)
+            else:
+                await self._send(socket, in_one_line(frame[2]))
+        elif handshake := HANDSHAKE.fullmatch(what):
+            path, query, headers = handshake.groups()
+            await self._shake_hands(person, path, query or "", dict(HEADER.findall(headers)))
         else:
             request = REQUEST.fullmatch(what)
             assert request, f"{what!r} is no request"
-            method, path, headers, body = request.groups()
-            given = {header: value.replace(ELLIPSIS, self._token) for header, value in HEADER.findall(headers)}
-            answer = await person.request(method, path, json.loads(body) if body else NOTHING, headers=given)
-            self._answer = (answer.status, {key: answer.headers.get_list(key) for key in answer.headers}, answer.body)
+            await self._request(person, *request.groups())
+
+    async def _request(self, person: Person, method: str, path: str, headers: str, body: str | None) -> None:
+        given = {header: value.replace(ELLIPSIS, self._last_token) for header, value in HEADER.findall(headers)}
+        if body and (file := FILE.fullmatch(body)):
+            given["Content-Type"] = f"multipart/form-data; boundary={BOUNDARY}"
+            head = f'Content-Disposition: form-data; name="file"; filename={file[1]}\r\n\r\n'
+            raw_body = f"--{BOUNDARY}\r\n{head}{json.loads(file[2])}\r\n--{BOUNDARY}--\r\n".encode()
+            answer = await person.request(method, path, raw_body=raw_body, headers=given)
+        else:
+            json_body = json.loads(body) if body else NOTHING
+            if isinstance(json_body, dict) and "email" in json_body:
+                self._addresses[person.name] = json_body["email"]
+            answer = await person.request(method, path, json_body, headers=given)
+        self._answer = (answer.status, {key: answer.headers.get_list(key) for key in answer.headers}, answer.body)
+        if answer.headers.get("Content-Type", "").startswith("application/json") and answer.body:
+            self._learn(person.name, answer.json)
 
     async def _compare(self, name: str, what: str) -> None:
-        if what.startswith("/ws/ closed "):
-            socket = self._sockets.pop(name)
-            assert (packet := await socket.receive()) is None, f"not closed, but got {packet}"
-            assert socket.connection.close_code == int(what.split()[-1]), socket.connection.close_code
-        elif what.startswith("/ws/"):
-            if self._received[name]:
-                packet = self._received[name].pop(0)
-            else:
-                packet = await self._sockets[name].receive()
-            problem = difference(json.loads(what.removeprefix("/ws/")), packet)
-            assert not problem, f"{problem}\n    {json.dumps(packet)}"
-        else:
-            answer = ANSWER.fullmatch(what)
-            assert answer and self._answer, f"{what!r} is no answer"
-            status, headers, body = self._answer
-            shown = body.decode()
-            assert status == int(answer[1]), f"{status} {shown}"
-            for header, value in HEADER.findall(answer[2]):
-                assert any(text_matches(value, each) for each in headers.get(header, [])), f"{header}: {headers}"
-            if answer[3] is None:
-                assert status == 101 or not body, shown
-                return
-            actual = json.loads(body)
-            problem = difference(json.loads(answer[3]), actual)
+        if frame := FRAME.fullmatch(what):
+            await self._compare_packet((name, frame[1]), frame[2])
+            return
+        answer = ANSWER.fullmatch(what)
+        assert answer and self._answer, f"{what!r} is no answer"
+        status, headers, body = self._answer
+        shown = body.decode()
+        assert status == int(answer[1]), f"{status} {shown}"
+        for header, value in HEADER.findall(answer[2]):
+            assert any(text_matches(value, each) for each in headers.get(header, [])), f"{header}: {headers}"
+        if answer[3] is None:
+            assert status == 101 or not body, shown
+        elif answer[3].startswith("{"):
+            problem = difference(json.loads(answer[3]), json.loads(body))
             assert not problem, f"{problem}\n    {shown}"
-            if isinstance(actual.get("data"), dict):
-                self._token = actual["data"].get("token", self._token)
+        else:
+            assert text_matches(answer[3], shown), shown
+
+    async def _compare_packet(self, socket: tuple[str, str], what: str) -> None:
+        packet = self._received[socket].pop(0) if self._received[socket] else await self._receive(socket)
+        if what.startswith("closed "):
+            assert packet is None, f"not closed, but got {packet}"
+            connection = self._sockets.pop(socket)
+            assert connection.close_code == int(what.split()[-1]), connection.close_code
+        else:
+            problem = difference(json.loads(what), packet)
+            assert not problem, f"{problem}\n    {json.dumps(packet)}"

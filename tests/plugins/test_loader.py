@@ -7,16 +7,33 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from clients.base import ProtocolClient
 from people import Person
 from tornado.testing import bind_unused_port
 
-from nova_tornado.api import ActionsHandler, CollectionSpec, Index, events, hookimpl
+from nova_tornado.api import (
+    ActionsHandler,
+    CollectionSpec,
+    Index,
+    JsonSocket,
+    MountedProtocol,
+    Packet,
+    SignedInSocket,
+    WireProtocol,
+    dumps,
+    events,
+    hookimpl,
+)
 from nova_tornado.app import StartError, describe_plugins
 from nova_tornado.plugin import dispatch, hookspecs
 from nova_tornado.plugin.loader import PluginError, Plugins
+from nova_tornado.realtime.connection import CLOSE_SESSION_ENDED
 from nova_tornado.settings import Settings
 
-OWN = ("nova_chat_invitations", "nova_message_filters")
+OWN = (
+    *("nova_chat_invitations", "nova_message_filters"),
+    *("nova_methods", "nova_modes", "nova_opcodes", "nova_rooms"),
+)
 
 
 @pytest.fixture
@@ -47,6 +64,30 @@ def refusal(start, *arguments, **more):
 class Hello(ActionsHandler):
     async def get(self):
         self.reply("hello")
+
+
+class Ticker(WireProtocol):
+    """A protocol that tells everybody of every chat that was made."""
+
+    def __init__(self, name="ticker"):
+        self.name = name
+        self.ended = 0
+
+    def render(self, event):
+        if isinstance(event, events.ChatCreated):
+            yield Packet(dumps({"chat": event.chat.title}), to_everybody=True)
+
+    def end_session(self, connection):
+        self.ended += 1
+        super().end_session(connection)
+
+
+class TickerSocket(JsonSocket, SignedInSocket):
+    async def answer(self, frame):
+        self.send({"protocol": self.protocol.name, "user": self.user.name, "frame": frame})
+
+    def refuse_frame(self, error, frame):
+        self.send({"error": error.message})
 
 
 # What stops the start
@@ -102,7 +143,7 @@ def test_helpers_of_any_other_name_need_no_mark(plugin):
     assert Plugins(found=[point]).infos[0].hooks == ()
 
 
-@pytest.mark.parametrize("hook", ["nova_collections", "nova_routes", "nova_subscribers"])
+@pytest.mark.parametrize("hook", ["nova_collections", "nova_routes", "nova_protocols", "nova_subscribers"])
 def test_a_hook_that_raises_or_returns_no_list_stops_the_start(plugin, start_nova, settings, hook):
     def raising():
         raise ValueError("went\nwrong")
@@ -116,6 +157,13 @@ def test_a_hook_that_raises_or_returns_no_list_stops_the_start(plugin, start_nov
 BAD_ITEMS = {
     "nova_collections": [None, "chats", ("chats",)],
     "nova_routes": [None, "/a", ("/a",), (5, Hello), ("/a", "Hello"), ("/a", dict), ("/(", Hello), ("/a", Hello, 5)],
+    "nova_protocols": [
+        None,
+        "ticker",
+        Ticker(),
+        MountedProtocol(object(), []),
+        MountedProtocol(Ticker(), [("/a", dict)]),
+    ],
     "nova_subscribers": [None, object(), types.SimpleNamespace(on_event=lambda event: None)],
 }
 
@@ -135,11 +183,19 @@ def test_what_is_there_already_cannot_be_given_again(plugin, start_nova, setting
     def collections(*names):
         return {"nova_collections": lambda: [CollectionSpec(name) for name in names]}
 
+    def protocols(name, *paths):
+        return {"nova_protocols": lambda: [MountedProtocol(Ticker(name), [(path, Hello) for path in paths])]}
+
     for first, second, hook, clash, owner in (
         (routes("/a"), routes("/b", "/a"), "nova_routes", "/a", "plugin first"),
         (routes("/a"), routes("/b", "/b"), "nova_routes", "/b", "plugin second"),
         (routes("/a"), routes(r"/chat/([0-9]+)"), "nova_routes", r"/chat/([0-9]+)", "Nova itself"),
         (routes("/a"), routes("/healthz"), "nova_routes", "/healthz", "Nova itself"),
+        (protocols("a", "/a"), routes("/a"), "nova_routes", "/a", "plugin first"),
+        (routes("/a"), protocols("b", "/healthz"), "nova_protocols", "/healthz", "Nova itself"),
+        (protocols("a", "/a"), protocols("b", "/a"), "nova_protocols", "/a", "plugin first"),
+        (protocols("a"), protocols("a"), "nova_protocols", "a", "plugin first"),
+        (protocols("a"), protocols("actions"), "nova_protocols", "actions", "Nova itself"),
         (collections("a"), collections("a"), "nova_collections", "a", "plugin first"),
         (collections("a"), collections("messages"), "nova_collections", "messages", "Nova itself"),
     ):
@@ -207,6 +263,36 @@ def test_nova_routes_are_served_with_what_they_ask_for(plugin, serve, io_loop):
     assert len(given) == 1 and given[0].services is nova.services
 
 
+class TickerClient(ProtocolClient):
+    path = "/ticker"
+
+    def barrier(self):
+        return {"barrier": 1}
+
+    def is_barrier(self, packet):
+        return packet.get("frame") == self.barrier()
+
+
+def test_nova_protocols_are_spoken_where_they_are_mounted_and_told_of_events(plugin, serve, io_loop):
+    ticker = Ticker()
+    mounted = MountedProtocol(ticker, [("/ticker", TickerSocket)])
+    _, alice = serve(Plugins(found=[plugin("ticker", nova_protocols=lambda: [mounted])]))
+
+    async def act():
+        await alice.register()
+        client = await TickerClient.connect(alice.port, None, headers={"Cookie": f"sessionid={alice.cookie}"})
+        assert await client.request({"a": 1}) == {"protocol": "ticker", "user": "alice", "frame": {"a": 1}}
+        assert await client.request("[]") == {"error": "A frame must be a JSON object"}
+        await alice.new_group(name="Tea")
+        assert await client.drain() == [{"chat": "Tea"}]
+        assert (await alice.post("/user/logout")).data is None
+        await client.expect_close(CLOSE_SESSION_ENDED)
+        client.close()
+
+    io_loop.run_sync(act)
+    assert ticker.ended == 1
+
+
 def test_nova_collections_are_made_with_their_indexes_and_given_to_the_plugin(
     plugin, start_nova, settings, database, io_loop
 ):
@@ -260,7 +346,14 @@ def test_nova_subscribers_are_told_of_everything_in_order_after_it_is_stored(plu
         await alice.close()
 
     io_loop.run_sync(act)
-    assert told == ["ChatCreated", "Group Tea created by alice with alice", "1", "2", "ChatDeleted"]
+    assert (
+        told
+        == [
+            *("AccountCreated", "SignedIn", "ChatCreated", "Group Tea created by alice with alice", "1", "2"),
+            *("ChatDeleted", "OnlineChanged"),
+        ][: len(told)]
+    )
+    assert told[-1] in ("ChatDeleted", "OnlineChanged")  # gathered for a second, so it may come later
 
 
 @pytest.mark.expects_log("plugin bad failed on ChatCreated", "plugin slow failed on ChatCreated")

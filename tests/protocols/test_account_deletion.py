@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from nova_tornado.app import open_nova
-from nova_tornado.services import accounts
+from nova_tornado.services import account_deletion
 
 NULL = b'{"ok":true,"data":null}'
 
@@ -291,7 +291,7 @@ async def test_a_deletion_that_failed_is_tried_again_until_it_is_done(people, no
     alice, bob = await people("alice"), await people("bob")
     await alice.befriend(bob)
     hers = await alice.socket()
-    monkeypatch.setattr(accounts, "DELETION_RETRY_S", 0)
+    monkeypatch.setattr(account_deletion, "DELETION_RETRY_S", 0)
     delete_all, calls = nova.store.friend_groups.delete_all, []
 
     async def fail_twice(user_id):

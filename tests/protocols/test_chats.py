@@ -528,3 +528,50 @@ async def test_two_who_act_at_once_get_one_success_and_one_refusal(people):
     await socket.expect("member_deleted", "new_message")
     answers = await asyncio.gather(alice.delete(f"/chat/{chat_id}"), bob.delete(f"/chat/{chat_id}"))
     assert answers[0].status == 200 and answers[1].status in (200, 400)
+
+
+# Chats that other protocols make and change
+
+
+@pytest.mark.gen_test
+async def test_a_group_without_a_title_is_called_after_its_members(people, nova):
+    alice, bob, carol = [await people(name) for name in ("alice", "bob", "carol")]
+    users = await nova.directory.load((alice.id, bob.id, carol.id))
+    sockets = {person: await person.socket() for person in (alice, bob, carol)}
+    chat = await nova.services.chats.create_group(users[carol.id], "", [alice.id])
+    for person in (alice, carol):
+        assert await sockets[person].expect("new_group_chat") == [{"chat_id": chat.id}]
+        relation = (await person.get(f"/chat/{chat.id}")).data
+        assert (relation["chat"]["chat_name"], relation["chat"]["last_message"]) == ("carol, alice", "")
+        assert relation["unread_count"] == 0 and (await person.get("/chat")).data == [relation]
+    await nova.services.chats.edit(users[carol.id], chat.id, title="Tea")
+    for person in (alice, carol):
+        assert await sockets[person].expect("chat_renamed") == [{"chat_id": chat.id, "chat_name": "Tea"}]
+    await nova.services.chats.edit(users[carol.id], chat.id, title="")
+    for person in (alice, carol):
+        assert await sockets[person].expect("chat_renamed") == [{"chat_id": chat.id, "chat_name": "carol, alice"}]
+    await sockets[bob].expect_nothing()
+
+
+@pytest.mark.gen_test
+async def test_an_edit_by_another_protocol_is_told_in_packets_as_they_are(people, nova):
+    chat_id, alice, bob, carol = await make_group(people, "alice", "bob", "carol", admins=("bob",))
+    dave = await people("dave")
+    users = await nova.directory.load((alice.id, dave.id))
+    sockets = {person: await person.socket() for person in (alice, bob, carol, dave)}
+    await nova.services.chats.edit(users[alice.id], chat_id, add_ids=[dave.id], remove_ids=[carol.id, alice.id])
+    for person in (alice, bob, carol):
+        assert await sockets[person].expect("admin_state_change", "owner_state_change", "member_deleted") == [
+            {"chat_id": chat_id, "user_id": bob.id, "is_admin": False},
+            {"chat_id": chat_id, "owner_id": bob.id},
+            {"chat_id": chat_id, "user_id": carol.id},
+        ]
+    for person in (alice, bob):
+        assert await sockets[person].expect("member_deleted") == [{"chat_id": chat_id, "user_id": alice.id}]
+    assert await sockets[dave].expect("new_group_chat") == [{"chat_id": chat_id}]
+    for person in (bob, dave):
+        assert await sockets[person].expect("member_added") == [{"chat_id": chat_id, "user_id": dave.id}]
+    for socket in sockets.values():
+        await socket.expect_nothing()
+    assert await roles(dave, chat_id) == (bob.id, [], [bob.id, dave.id])
+    assert (await carol.get(f"/chat/{chat_id}")).status == 400

@@ -7,6 +7,8 @@ import struct
 
 import pytest
 
+from nova_tornado.domain.events import AccountCreated, SignedIn, SignedOut
+from nova_tornado.domain.events import AccountCreated, SignedIn, SignedOut
 from nova_tornado.services.avatars import identicon
 from nova_tornado.settings import Settings
 
@@ -33,8 +35,8 @@ BAD_NAMES = [
     {},
 ]
 GOOD_NAMES = ["x", "x" * 32, "-_()@.", "0", "...", "Alice.B-c_d@(e)", "__proto__"]
-BAD_PASSWORDS = ["", "12345", "with space", " secret1", "x" * 73, "ä" * 37, "sec\0ret", 123456, True, ["secret1"]]
-GOOD_PASSWORDS = ["123456", "tab\tpasses", "x" * 72, "ä" * 36, "😀😀😀😀😀😀", '"\\\n\r%00']
+BAD_PASSWORDS = ["", "12345", "with space", " secret1", "x" * 257, "ä" * 257, "sec\0ret", 123456, True, ["secret1"]]
+GOOD_PASSWORDS = ["123456", "tab\tpasses", "x" * 72, "x" * 73, "ä" * 37, "😀" * 256, "😀😀😀😀😀😀", '"\\\n\r%00']
 
 
 async def register(guest, user_name, password="secret1"):
@@ -201,13 +203,15 @@ async def test_login_checks_the_form_before_the_credentials(people, guest):
 
 @pytest.mark.gen_test
 async def test_only_the_whole_password_fits(people, guest):
-    await people("alice", "x" * 72)
-    await people("bob", "secret1")
-    for name, password in (("alice", "x" * 71), ("alice", "x" * 70 + "y"), ("bob", "secret"), ("bob", "secret11")):
-        assert (await log_in(guest, name, password)).status == 403, (name, password)
-    for password in ("x" * 73, "x" * 72 + "\0"):
-        assert (await log_in(guest, "alice", password)).status == 400
-    assert (await log_in(guest, "alice", "x" * 72)).status == 200
+    passwords = {"alice": "secret1", "bob": "x" * 71, "carol": "x" * 72, "dave": "x" * 73, "erin": "x" * 256}
+    for name, password in passwords.items():
+        await people(name, password)
+        for wrong in (password[:-1], password + "x", password[:-1] + "y", *(set(passwords.values()) - {password})):
+            if len(wrong) <= 256:
+                assert (await log_in(guest, name, wrong)).status == 403, (name, wrong)
+        assert (await log_in(guest, name, password)).status == 200
+    for password in ("x" * 257, "x" * 72 + "\0"):
+        assert (await log_in(guest, "carol", password)).status == 400
 
 
 @pytest.mark.gen_test
@@ -345,6 +349,64 @@ async def test_secrets_are_stored_nowhere(people, guest, mongo_client, database)
     assert "alice" in stored
     for secret in ("correct-horse", alice.cookie, token):
         assert secret not in stored
+
+
+# What others are told
+
+
+@pytest.mark.gen_test
+async def test_registering_login_and_logout_are_told_to_others_and_tokens_are_not(guest, nova):
+    happened = []
+    nova.bus.add_sink(happened.extend)
+
+    def told():
+        taken = [event for event in happened if isinstance(event, AccountCreated | SignedIn | SignedOut)]
+        happened.clear()
+        return taken
+
+    user_id = (await register(guest, "alice")).data["id"]
+    alice = await nova.services.accounts.get_user(user_id)
+    assert told() == [AccountCreated(alice), SignedIn(user_id)]
+    assert (await log_in(guest, "alice")).status == 200  # the session before it ends without a word
+    assert told() == [SignedIn(user_id)]
+    assert (await guest.post("/user/token", {"user_name": "alice", "password": "secret1"})).status == 200
+    assert (await log_in(guest, "alice", "wrong-1")).status == 403
+    assert (await register(guest, "alice")).status == 409
+    assert told() == []
+    bob_id = (await register(guest, "bob")).data["id"]
+    assert told()[1:] == [SignedIn(bob_id)]
+    assert (await guest.post("/user/logout")).status == 200
+    assert (await guest.post("/user/logout")).status == 403
+    assert told() == [SignedOut(bob_id)]
+
+
+# What others are told
+
+
+@pytest.mark.gen_test
+async def test_registering_login_and_logout_are_told_to_others_and_tokens_are_not(guest, nova):
+    happened = []
+    nova.bus.add_sink(happened.extend)
+
+    def told():
+        taken = [event for event in happened if isinstance(event, AccountCreated | SignedIn | SignedOut)]
+        happened.clear()
+        return taken
+
+    user_id = (await register(guest, "alice")).data["id"]
+    alice = await nova.services.accounts.get_user(user_id)
+    assert told() == [AccountCreated(alice), SignedIn(user_id)]
+    assert (await log_in(guest, "alice")).status == 200  # the session before it ends without a word
+    assert told() == [SignedIn(user_id)]
+    assert (await guest.post("/user/token", {"user_name": "alice", "password": "secret1"})).status == 200
+    assert (await log_in(guest, "alice", "wrong-1")).status == 403
+    assert (await register(guest, "alice")).status == 409
+    assert told() == []
+    bob_id = (await register(guest, "bob")).data["id"]
+    assert told()[1:] == [SignedIn(bob_id)]
+    assert (await guest.post("/user/logout")).status == 200
+    assert (await guest.post("/user/logout")).status == 403
+    assert told() == [SignedOut(bob_id)]
 
 
 class TestBehindHttps:

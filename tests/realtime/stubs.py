@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nova_tornado.realtime.connection import Connection
-from nova_tornado.realtime.hub import Hub, Packet
+from nova_tornado.realtime.connection import Connection, Outbox
+from nova_tornado.realtime.hub import Hub, Packet, WireProtocol
 
 
 class StubSocket:
@@ -63,7 +63,7 @@ class StubCloser:
         self.closes.append((code, reason))
 
 
-class StubProtocol:
+class StubProtocol(WireProtocol):
     """Renders an event as what a test says."""
 
     def __init__(self, name: str = "stub", render: Any = None) -> None:
@@ -83,12 +83,13 @@ class StubProtocol:
 def connect(hub: Hub, user_id: int = 1, protocol: Any = None, room: Iterable[Any] = ()) -> Connection:
     """A connection with stubs around it."""
     stream = StubStream(StubSocket(room))
-    return Connection(hub, protocol or StubProtocol(), user_id, b"session", stream, StubCloser())
+    outbox = Outbox(hub, protocol or StubProtocol(), stream, StubCloser())
+    return Connection(outbox, user_id, b"session")
 
 
 def sent(connection: Connection) -> bytes:
     """All that its socket took."""
-    return b"".join(connection._socket.calls)
+    return b"".join(connection.outbox._socket.calls)
 
 
 def payloads(frames: bytes) -> list[bytes]:

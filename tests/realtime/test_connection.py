@@ -11,11 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from realtime.stubs import connect, payloads, sent
+from realtime.stubs import StubCloser, StubProtocol, connect, payloads, sent
 from storage.rooms import settle
+from tornado.iostream import IOStream
 
 from nova_tornado.realtime import connection as connection_module
-from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, CLOSE_TRY_AGAIN_LATER, OUTBOX_MAX_BYTES
+from nova_tornado.realtime.connection import (
+    CLOSE_SERVICE_RESTART,
+    CLOSE_TRY_AGAIN_LATER,
+    OUTBOX_MAX_BYTES,
+    Connection,
+    Outbox,
+)
 from nova_tornado.realtime.frames import frame_end, is_valid_close_code, text_frame
 from nova_tornado.realtime.hub import Hub
 
@@ -63,11 +70,11 @@ async def test_frames_of_one_turn_are_one_write():
     assert not any(sent(connection) for connection in connections)
     await asyncio.sleep(0)
     for connection in connections:
-        assert len(connection._socket.calls) == 1
+        assert len(connection.outbox._socket.calls) == 1
         assert payloads(sent(connection)) == [b"%d" % number for number in range(5)]
     connections[0].push(text_frame(b"later"))
     await asyncio.sleep(0)
-    assert [len(connection._socket.calls) for connection in connections] == [2, 1, 1]
+    assert [len(connection.outbox._socket.calls) for connection in connections] == [2, 1, 1]
 
 
 def test_reader_gets_whole_frames_in_order_until_he_is_too_far_behind(io_loop):
@@ -87,9 +94,9 @@ def test_reader_gets_whole_frames_in_order_until_he_is_too_far_behind(io_loop):
 
         async def run():
             connection = connect(Hub(None))
-            stream, pushed = connection._stream, []
+            stream, pushed = connection.outbox._stream, []
             for sizes, room, rest in turns:
-                connection._socket.room = [room]
+                connection.outbox._socket.room = [room]
                 for size in sizes:
                     payload = b"%d " % len(pushed) + b"x" * size
                     pushed.append(payload)
@@ -101,10 +108,10 @@ def test_reader_gets_whole_frames_in_order_until_he_is_too_far_behind(io_loop):
             stream.drain()
             got = payloads(sent(connection))
             assert got == pushed[: len(got)]
-            if connection.is_closing:
-                assert connection._closer.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]
+            if connection.outbox.is_closing:
+                assert connection.outbox._closer.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]
             else:
-                assert got == pushed and not connection._closer.closes
+                assert got == pushed and not connection.outbox._closer.closes
 
         old, connection_module.OUTBOX_MAX_BYTES = connection_module.OUTBOX_MAX_BYTES, limit
         try:
@@ -124,7 +131,7 @@ async def test_what_was_pushed_goes_out_before_the_close_frame_and_nothing_after
     connection.push(text_frame(b"too late"))
     await asyncio.sleep(0)
     assert payloads(sent(connection)) == [b"last words"]
-    assert connection._closer.closes == [(CLOSE_SERVICE_RESTART, "restart")]
+    assert connection.outbox._closer.closes == [(CLOSE_SERVICE_RESTART, "restart")]
 
 
 @pytest.mark.parametrize("fault", [ConnectionResetError(), BrokenPipeError()])
@@ -171,13 +178,13 @@ async def test_messages_of_one_batch_are_one_write_to_each_socket(nova, people):
     lane = await settle(lambda: nova.log._lanes.get(chat_id))
     await settle(lambda: len(lane.queue) == 100)  # the first is under way
     for connection in connections_of(nova):
-        connection._socket = Counted(connection._socket)
+        connection.outbox._socket = Counted(connection.outbox._socket)
     gate.set()
     for receiver in sockets:
         for number in range(101):
             message, _ = await receiver.expect("new_message", "messages_read")
             assert message["message"]["message"] == f"text {number}"
-    assert [connection._socket.calls for connection in connections_of(nova)] == [2, 2, 2]
+    assert [connection.outbox._socket.calls for connection in connections_of(nova)] == [2, 2, 2]
 
 
 async def open_without_reading(port, cookie):
@@ -211,7 +218,7 @@ async def test_reader_who_is_too_slow_is_told_to_come_back_and_slows_nobody(nova
     await settle(lambda: nova.hub.connection_count == 3)
     (connection,) = set(connections_of(nova)) - set(known)
     most_bytes, number = 0, 0
-    while not connection.is_closing:
+    while not connection.outbox.is_closing:
         assert number < 2_000, "he is never closed"
         for _ in range(20):
             await talker.send("send_message", {"chat_id": chat_id, "content": f"{number} ".ljust(20_000, "x")})
@@ -219,13 +226,13 @@ async def test_reader_who_is_too_slow_is_told_to_come_back_and_slows_nobody(nova
         for receiver in (talker, other):
             for _ in range(20):
                 await receiver.expect("new_message", "messages_read")
-        most_bytes = max(most_bytes, len(connection._stream._write_buffer))
+        most_bytes = max(most_bytes, len(connection.outbox._stream._write_buffer))
     assert 0 < most_bytes <= OUTBOX_MAX_BYTES + 21_000
-    waiting = len(connection._stream._write_buffer)
+    waiting = len(connection.outbox._stream._write_buffer)
     await talker.send("send_message", {"chat_id": chat_id, "content": "more"})
     for receiver in (talker, other):
         await receiver.expect("new_message", "messages_read")
-    assert len(connection._stream._write_buffer) <= waiting, "nothing more is kept for him"
+    assert len(connection.outbox._stream._write_buffer) <= waiting, "nothing more is kept for him"
     loop, data = asyncio.get_running_loop(), b""
     async with asyncio.timeout(10):
         while not data.endswith(CLOSE_FRAME):
@@ -242,3 +249,41 @@ async def test_reader_who_is_too_slow_is_told_to_come_back_and_slows_nobody(nova
 
 REASON = b"too slow, come back"
 CLOSE_FRAME = bytes((0x88, 2 + len(REASON))) + CLOSE_TRY_AGAIN_LATER.to_bytes(2, "big") + REASON
+
+
+@pytest.mark.gen_test
+async def test_a_large_reply_does_not_count_as_being_behind(monkeypatch):
+    monkeypatch.setattr(connection_module, "OUTBOX_MAX_BYTES", 1_000)
+    here, there = socket.socketpair()
+    for end in (here, there):
+        end.setblocking(False)
+    stream = IOStream(here)
+    hub, closer = Hub(None), StubCloser()
+    outbox = Outbox(hub, StubProtocol(), stream, closer)
+    connection = Connection(outbox, 1, b"session")
+    reply = asyncio.create_task(outbox.reply(text_frame(b"r" * 3_000_000)))
+    await asyncio.sleep(0)
+    assert stream.writing() and not reply.done()
+    connection.push(text_frame(b"event"))
+    await asyncio.sleep(0)
+    assert not closer.closes
+    reader = IOStream(there)
+    size = len(text_frame(b"r" * 3_000_000) + text_frame(b"event"))
+    got = await reader.read_bytes(size)
+    await reply
+    assert payloads(got) == [b"r" * 3_000_000, b"event"]
+    # And then the bound is what it was.
+    for _ in range(20_000):
+        connection.push(text_frame(b"e" * 100))
+    await asyncio.sleep(0)
+    assert closer.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]
+    stream.close()
+    reader.close()
+
+
+@pytest.mark.gen_test
+async def test_a_reply_to_one_who_has_gone_is_dropped():
+    connection = connect(Hub(None))
+    connection.outbox._stream.is_closed = True
+    await connection.outbox.reply(text_frame(b"reply"))
+    assert not sent(connection) and not connection.outbox._stream._write_buffer

@@ -14,6 +14,7 @@ from storage.rooms import settle
 from nova_tornado.domain.errors import Unavailable
 from nova_tornado.domain.events import ChatCreated, ChatDeleted, ChatRead, MemberAdded, MemberRemoved, SessionsEnded
 from nova_tornado.domain.models import Chat, ChatKind, Membership, Role
+from nova_tornado.realtime.connection import Connection
 from nova_tornado.realtime.hub import Hub, Packet
 
 
@@ -59,7 +60,7 @@ async def test_every_connection_of_every_member_hears_an_event_once():
     hub.publish([ChatRead(make_chat(8, 2, 3), 2), ChatRead(make_chat(9), 2)])
     await asyncio.sleep(0)
     assert [len(payloads(sent(connection))) for _, connection in joined] == [1, 1, 2, 1]
-    assert [len(connection._socket.calls) for _, connection in joined] == [1, 1, 1, 1]
+    assert [len(connection.outbox._socket.calls) for _, connection in joined] == [1, 1, 1, 1]
 
 
 @pytest.mark.gen_test
@@ -99,6 +100,63 @@ async def test_packets_for_chat_and_users_keep_their_order():
     await asyncio.sleep(0)
     assert payloads(sent(one)) == [b"chat 1", b"chat 2", b"user", b"chat 3", b"other chat"]
     assert payloads(sent(two)) == [b"chat 1", b"chat 2", b"chat 3"]
+
+
+@pytest.mark.gen_test
+async def test_packets_reach_whom_they_are_for():
+    packet = Packet(b"")
+    hub, protocol = Hub(Memberships({1: [7], 2: [7], 3: []})), StubProtocol(render=lambda _: [packet])
+    foreign = StubProtocol("foreign", render=lambda _: [])
+    joined = [(await join(hub, user_id, protocol))[1] for user_id in (1, 1, 2, 3)]
+    stranger = (await join(hub, 1, foreign))[1]
+    for packet, receivers in (
+        (Packet(b"chat", 7), "112"),
+        (Packet(b"chat but one user", 7, except_user_id=1), "2"),
+        (Packet(b"chat but one socket", 7, except_outbox=joined[0].outbox), "12"),
+        (Packet(b"users", user_ids=(1, 3)), "113"),
+        (Packet(b"users but one socket", user_ids=(1, 3), except_outbox=joined[1].outbox), "13"),
+        (Packet(b"everybody", to_everybody=True), "1123"),
+        (Packet(b"everybody but one", to_everybody=True, except_user_id=2), "113"),
+        (Packet(b"one socket", outbox=joined[2].outbox), "2"),
+    ):
+        for connection in joined:
+            connection.outbox._socket.calls.clear()
+        hub.publish([ChatRead(make_chat(7, 1, 2), 1)])
+        await asyncio.sleep(0)
+        got = [connection.user_id for connection in joined if payloads(sent(connection)) == [packet.payload]]
+        assert got == [int(name) for name in receivers], packet
+        assert sum(len(connection.outbox._socket.calls) for connection in joined) == len(got)
+    assert not sent(stranger)
+
+
+@pytest.mark.gen_test
+async def test_who_shares_a_socket_is_told_once_what_concerns_both():
+    hub, protocol = Hub(Memberships({1: [7, 8], 2: [7]})), StubProtocol()
+    (links, one) = await join(hub, 1, protocol)
+    one.outbox.is_shared = True
+    two = Connection(one.outbox, 2, b"other session")
+    hub.add(await hub.link(2), two)
+    hub.publish([ChatRead(make_chat(7, 1, 2), 1), ChatRead(make_chat(8, 1), 1), MemberRemoved(make_chat(7, 2), 1)])
+    await asyncio.sleep(0)
+    assert payloads(sent(one)) == [b"ChatRead", b"ChatRead", b"MemberRemoved"]
+    hub.publish([ChatRead(make_chat(7, 2), 2)])
+    hub.remove(links, one)
+    hub.publish([ChatRead(make_chat(7, 2), 2)])
+    await asyncio.sleep(0)
+    assert len(payloads(sent(two))) == 5
+
+
+@pytest.mark.parametrize("ended", [frozenset((b"session",)), None])
+@pytest.mark.gen_test
+async def test_a_session_that_ends_while_its_connection_is_made_ends_that_too(ended):
+    hub, protocol = Hub(Memberships({1: [7]})), StubProtocol()
+    links = await hub.link(1)
+    hub.publish([SessionsEnded(1, ended)])
+    connection = connect(hub, 1, protocol)
+    hub.add(links, connection)
+    other = (await join(hub, 2, protocol))[1] if ended is None else connect(hub, 1, protocol)
+    await asyncio.sleep(0)
+    assert protocol.ended == [connection] and other not in protocol.ended
 
 
 # Races with the first connection
@@ -354,7 +412,7 @@ def test_index_of_connections_is_what_the_memberships_say(io_loop):
                         hub.publish([MemberRemoved(chat, user_id)])
                     case 5:
                         truth[user_id].add(chat_id)
-                        hub.publish([ChatCreated(chat)])
+                        hub.publish([ChatCreated(chat, user_id, {})])
             expected = {(chat_id, connection) for _, connection in joined for chat_id in truth[connection.user_id]}
             indexed = {
                 (chat_id, connection)

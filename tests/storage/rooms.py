@@ -45,7 +45,7 @@ async def make_users(nova: NovaApp, *names: str) -> list[User]:
 
 async def make_group(nova: NovaApp, owner: User, *others: User) -> Chat:
     """A group; its log begins with one system message."""
-    return await nova.services.chats.create_group(owner, "Group", [other.id for other in others])
+    return await nova.services.chats.create_group_of_friends(owner, "Group", [other.id for other in others])
 
 
 async def settle(condition: Callable[[], Any], limit_s: float = WAIT_S) -> Any:

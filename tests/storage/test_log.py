@@ -516,7 +516,7 @@ async def test_what_another_nova_wrote_is_told_once_and_in_order(nova, settings,
             event.message.text if isinstance(event, MessageSent) else type(event).__name__ for event in heard.events
         ]
         said = "ann removed cid from the group"
-        assert told == ["ann:1", "MemberRemoved", said, "", "MessageRecalled", "bob:1"]
+        assert told == ["ann:1", "MemberRemoved", "ChatUpdated", said, "", "MessageRecalled", "bob:1"]
         assert set(there.members) == {ann.id, bob.id}
         assert (there.last_seq, there.last_count) == (seq_of(there.last_message.id), there.last_message.count)
         check_log(database, chat.id, [ann.id, bob.id, cid.id])

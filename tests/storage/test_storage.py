@@ -213,7 +213,7 @@ def test_no_query_leaves_the_ids_of_messages_unbounded(long_chat, commands, io_l
             async for _page in services.messages.iterate(chat, search):
                 pass
         await services.messages.list_page(chat, limit=10)
-        sent = await services.messages.send(ann, chat.id, "late", message_id(chat.id, 3), "late")
+        sent = await services.messages.send(ann, chat.id, "late", reply_to=message_id(chat.id, 3), client_id="late")
         await services.messages.hide(ann, sent.message.id)
         await services.messages.recall(ann, sent.message.id)
         nova.chat_cache.forget(chat.id)
@@ -270,7 +270,7 @@ def test_entries_that_are_read_are_those_that_were_written(long_chat, io_loop):
     nova, ann, chat = long_chat
 
     async def run():
-        sent = await nova.services.messages.send(ann, chat.id, "x", message_id(chat.id, 3), "own id")
+        sent = await nova.services.messages.send(ann, chat.id, "x", reply_to=message_id(chat.id, 3), client_id="own id")
         assert await nova.store.messages.find(sent.message.id) == sent.message
         await nova.services.chats.set_admin(ann, chat.id, next(i for i in chat.members if i != ann.id), True)
         entries = [entry async for entry in nova.store.messages.read_log(chat.id, chat.last_seq - 1)]

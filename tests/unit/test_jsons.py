@@ -1,9 +1,11 @@
 """How JSON is read."""
 
+import json
+
 import pytest
 
 from nova_tornado.domain.errors import Malformed
-from nova_tornado.web.jsons import NESTING_MAX_LEVELS, dumps, loads
+from nova_tornado.web.jsons import NESTING_MAX_LEVELS, dumps, dumps_exact, loads, loads_exact
 
 BROKEN = [
     *("", " ", "{", "}", "[", "[1,]", "[,1]", "{'a': 1}", '{"a": 1,}', '{"a"}', '{"a": }', "{a: 1}", '"open', "nul"),
@@ -100,3 +102,46 @@ def test_messages_of_refusals_show_nothing_of_the_input():
 def test_what_is_written_can_be_read_again():
     value = {"a": [1, 2.5, None, True, "ä😀\0\u2028</script>"], "": {}}
     assert isinstance(dumps(value), bytes) and loads(dumps(value)) == value
+
+
+# Exactly
+
+
+def test_what_is_handed_back_is_unchanged():
+    for text in (
+        '{"a":1}',
+        "12345678901234567890123",
+        "-9223372036854775809",
+        '[18446744073709551616,"\u00e4"]',
+        "1.5",
+        "true",
+        "null",
+        '"\u2028"',
+        '{"":[{}]}',
+        '"\\u0000"',
+    ):
+        value = loads_exact(text)
+        assert loads_exact(dumps_exact(value)) == value == json.loads(text)
+    assert dumps_exact(loads_exact("12345678901234567890123")) == b"12345678901234567890123"
+
+
+@pytest.mark.parametrize("form", [str, str.encode])
+def test_what_is_no_json_is_malformed_exactly(form):
+    for text in [text for text in BROKEN if "\\ud" not in text]:
+        with pytest.raises(Malformed):
+            print(repr(text), "was read as", loads_exact(form(text)))
+
+
+def test_lone_surrogates_are_read_and_never_written():
+    assert loads_exact('{"a": "\\ud800"}') == {"a": "\ud800"}
+    for value in ("\ud800", ["x\udfff"], {"\udc00": 1}, [10**30, "\ud800"]):
+        with pytest.raises(TypeError):
+            dumps_exact(value)
+
+
+def test_nesting_is_bounded_exactly():
+    levels = NESTING_MAX_LEVELS
+    assert loads_exact(nested(levels)) is not None
+    for text in (nested(levels + 1), nested(levels + 1, '{"a":', "}", "1"), nested(100_000), "1" * 5_000):
+        with pytest.raises(Malformed):
+            loads_exact(text)

@@ -24,13 +24,20 @@ STRINGS = {
     rules.check_comment: (0, 500),
     check_title: (1, 60),
     rules.check_text: (1, 20_000),
+    rules.check_first_name: (1, 50),
+    rules.check_last_name: (0, 50),
+    rules.check_content_type: (1, 64),
 }
 CHECKS = [
     rules.check_user_name,
+    rules.check_sign_in_name,
     rules.check_password,
     rules.check_email,
+    rules.check_address,
     rules.check_phone,
     rules.check_avatar_url,
+    rules.check_photo,
+    rules.check_file_name,
     *STRINGS,
 ]
 
@@ -84,7 +91,7 @@ def test_texts_pass_from_the_shortest_to_the_longest_counted_in_characters(check
     assert refuses(check, "") == (shortest == 1)
 
 
-# User names, passwords
+# Names, passwords
 
 
 def test_user_names_have_1_to_32_of_the_allowed_characters():
@@ -101,26 +108,58 @@ def test_texts_on_names_and_passwords_hold_the_words_that_clients_look_for():
     for name in ("", "x" * 33, "a b"):
         with pytest.raises(BadField, match="Username"):
             rules.check_user_name(name)
-    for password in (None, 1, "", "12345", "with space", "x" * 73, "sec\0ret"):
+    for password in (None, 1, "", "12345", "with space", "x" * 257, "sec\0ret"):
         for key in ("password", "new_password"):
             with pytest.raises(BadField, match="password"):
                 rules.check_password(password, key)
 
 
-def test_passwords_have_6_characters_or_more_72_bytes_or_fewer_and_no_space():
+def test_passwords_have_6_to_256_characters_and_no_space():
     for password in (
         "123456",
-        "x" * 72,
-        "ä" * 36,
+        *("x" * length for length in (71, 72, 73, 256)),
+        "ä" * 256,
         "😀" * 6,
-        "😀" * 18,
+        "😀" * 256,
         "tab\tpasses",
         "\n\r\u00a0\u3000xy",
         "\"'\\$%x",
     ):
         assert rules.check_password(password) == password
-    for password in ("", "12345", "😀" * 5, "x" * 73, "ä" * 36 + "x", "😀" * 19, "sec ret", " secret", "secret "):
+    for password in ("", "12345", "😀" * 5, "x" * 257, "😀" * 257, "x" * 10**6, "sec ret", " secret", "secret "):
         assert refuses(rules.check_password, password), password
+
+
+def test_people_sign_in_by_name_or_address():
+    for name in ("alice", "x" * 32, "a@b", "a@b.c", "o'neil+ä@example.org", "x" * 88 + "@example.org"):
+        assert rules.check_sign_in_name(name) == name
+    for name in (
+        "",
+        "x" * 33,
+        "#SYSTEM",
+        "#DELETED",
+        "a b",
+        "a+b",
+        "a+b@c",
+        "a b@c.d",
+        "a@b.c\n",
+        "x" * 89 + "@example.org",
+    ):
+        assert refuses(rules.check_sign_in_name, name), name
+
+
+def test_user_names_are_made_of_the_local_part_of_an_address():
+    for email, name in {
+        "ann.lee@example.org": "ann.lee",
+        "Ann+Lee@example.org": "AnnLee",
+        "ä!#$%@example.org": "user",
+        "(a)_b-c@example.org": "(a)_b-c",
+        f"{'x' * 80}@example.org": "x" * 24,
+        f"{'ä' * 30}{'y' * 30}@example.org": "y" * 24,
+    }.items():
+        assert rules.user_name_of(email, 1) == name
+        assert rules.user_name_of(email, 2) == f"{name}-2"
+        assert rules.check_user_name(rules.user_name_of(email, 9_999_999))
 
 
 # Addresses, phones, avatars
@@ -138,6 +177,30 @@ def test_addresses():
         *("ä@b.c", "a@ä.c", "a@b.１", 'a"b@c.d', "a@b_c.d", "a" * 89 + "@example.com"),
     ):
         assert refuses(rules.check_email, email), email
+
+
+def test_addresses_of_all_protocols_may_hold_more_than_the_native_ones():
+    for email in (
+        *("a@b.c", "o'neil@example.org", "ä@b.c", "a@ä.c", "a@b_c.d", "名@例.jp", "a!#$%&*/=?^`{|}~b@c.d", "😀@b.c"),
+        *("a" * 88 + "@example.com", ".a.@b.c", "+@b.c.d.e"),
+    ):
+        assert rules.check_address(email) == email
+    for email in (
+        *("", " ", "a", "@", "a@", "@b.c", "a@b", "a@.b", "a@b.", "a@b..c", "a@.b.c", "a@@b.c", "a@b@c.d", "a.b@c"),
+        *("a b@c.d", "a@b .c", " a@b.c", "a@b.c ", "a\t@b.c", "a\u00a0@b.c", "a\u3000@b.c", "a\u200b@b.c", "a,b@c.d"),
+        *(
+            "a@b,c.d",
+            "a@b.c,d@e.f",
+            "a@b.c\n",
+            "\na@b.c",
+            "a@b.c\r\nBcc: x@y.z",
+            "a@b.c\x0b",
+            "a@b.c\x85",
+            "a\u2028@b.c",
+        ),
+        *("a\x1b@b.c", "a\x7f@b.c", "a" * 89 + "@example.com", "a@b.c" * 10**5),
+    ):
+        assert refuses(rules.check_address, email), email
 
 
 def test_addresses_are_compared_without_regard_to_case():
@@ -180,6 +243,38 @@ def test_avatars_are_http_urls_of_at_most_490_characters():
         *("data:image/png;base64,AAAA", "data:text/html,x", "xhttp://a", "https//a", "HTTPS:a"),
     ):
         assert refuses(rules.check_avatar_url, url), url
+
+
+def photo(data, kind="png"):
+    return f"data:image/{kind};base64,{data}"
+
+
+def test_photos_are_urls_or_pictures_in_strict_base64():
+    longest = "A" * ((100_000 - len(photo(""))) // 4 * 4)
+    for url in (
+        *("", "http://a", "https://example.com/a.png", "https://" + "x" * 482, photo(longest)),
+        *(photo("QUJD", kind) for kind in ("png", "jpeg", "gif", "webp")),
+        *(photo(data) for data in ("QQ==", "QUI=", "+/+/")),
+    ):
+        assert rules.check_photo(url) == url
+    for url in (
+        *(" ", "a", "ftp://a", "http://", "javascript:alert(1)", "https://" + "x" * 483, "//a", "http://a b"),
+        *(photo("QUJD", kind) for kind in ("svg+xml", "bmp", "jpg", "PNG", "", "png;charset=utf-8", "*")),
+        *(photo(data) for data in ("", "Q", "QQ", "QUI", "QQ=", "QQ===", "QUJD=", "=", "====", "QQ==QQ==", "Q=Q=")),
+        *(photo(data) for data in ("QU JD", "QUJD\n", "QU\nJD", "QU-_", "QUJ\u00c4", "%51UJD", "QUJD,", photo("QUJD"))),
+        *(photo(longest + "AAAA"), "data:text/html,x", "data:,", "data:image/png,QUJD", "DATA:image/png;base64,QUJD"),
+    ):
+        assert refuses(rules.check_photo, url), url[:50]
+
+
+# Files
+
+
+def test_file_names_have_1_to_255_characters_without_slashes_and_control_characters():
+    for name in ("x", "x" * 255, "😀" * 255, "..", "a b.txt", 'Übung "1"; <b>.pdf', "a\u00a0b", "%2f"):
+        assert rules.check_file_name(name) == name
+    for name in ("", "x" * 256, "/", "a/b", "a\\b", "../a", "a\n", "\ra", "a\tb", "a\x1bb", "a\x7f", "a\x85", "\x9f"):
+        assert refuses(rules.check_file_name, name), name
 
 
 # Ids

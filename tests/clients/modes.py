@@ -1,0 +1,145 @@
+"""The tests' client of the protocol "modes"."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+from clients.base import ProtocolClient
+from people import Person
+
+LIVE_MODES = frozenset(
+    (
+        *("newMessage", "messageEdited", "messageDeleted", "messagesRead"),
+        *("chatCreated", "chatUpdated", "chatDeleted"),
+    )
+)
+BARRIER = {"mode": "checkConnection", "timestamp": "barrier"}
+
+
+def is_live(packet: Any) -> bool:
+    return packet is not None and packet["mode"] in LIVE_MODES and packet["status"] == "200"
+
+
+class ModesClient(ProtocolClient):
+    """Signs its requests with ``token``; signing in is subscribing. Every frame that comes is looked at."""
+
+    path: ClassVar[str] = "/ws/modes/"
+
+    def __init__(self, port: int, token: str | None) -> None:
+        super().__init__(port, token)
+        self._early: list[Any] = []
+
+    async def sign_in(self) -> None:
+        assert (await self.ask("subscribe")).keys() == {"mode", "timestamp", "status"}
+
+    def barrier(self) -> Any:
+        return BARRIER
+
+    def is_barrier(self, packet: Any) -> bool:
+        return packet is not None and packet["mode"] == BARRIER["mode"]
+
+    async def receive(self) -> Any:
+        packet = self._early.pop(0) if self._early else await super().receive()
+        if packet is not None:
+            assert {"mode", "timestamp", "status"} <= packet.keys(), packet
+            assert isinstance(packet["timestamp"], float) and abs(packet["timestamp"] - time.time()) < 3600, packet
+            assert isinstance(packet["status"], str) and len(packet["status"]) == 3 and packet["status"].isdigit()
+        return packet
+
+    async def reply(self, mode: str, **fields: Any) -> Any:
+        """The reply to a request; live frames that come before it are kept for ``receive`` and ``drain``.
+
+        Args:
+            fields: of the request, besides ``timestamp`` and, unless it is given (None: without), the client's token.
+        """
+        request = {"mode": mode, "timestamp": time.time(), "token": self.token, **fields}
+        if request["token"] is None:
+            del request["token"]
+        await self.send(request)
+        early = []
+        while is_live(packet := await self.receive()):
+            early.append(packet)
+        self._early = early + self._early
+        assert packet is not None, f"closed with {self.connection.close_code}"
+        assert packet["mode"] == mode, packet
+        return packet
+
+    async def ask(self, mode: str, **fields: Any) -> Any:
+        """The reply to a request that is carried out."""
+        reply = await self.reply(mode, **fields)
+        assert reply["status"] == "200" and "detail" not in reply, reply
+        return reply
+
+    async def refused(self, mode: str, **fields: Any) -> str:
+        """The status of the reply to a request that is refused."""
+        reply = await self.reply(mode, **fields)
+        assert reply.keys() == {"mode", "timestamp", "status", "detail"}, reply
+        assert isinstance(reply["detail"], str) and reply["detail"] and reply["status"] != "200"
+        return reply["status"]
+
+    async def live(self) -> list[Any]:
+        """The live frames that came up to now, without ``timestamp`` and ``status``."""
+        return [
+            {key: value for key, value in packet.items() if key not in ("timestamp", "status")}
+            for packet in await self.drain()
+        ]
+
+
+class Member(ModesClient):
+    """A user of the tests on a connection of his own.
+
+    Attributes:
+        person: the same user, by the native protocol.
+    """
+
+    person: Person
+
+    @property
+    def id(self) -> int:
+        return self.person.id
+
+    @property
+    def name(self) -> str:
+        return self.person.name
+
+    @property
+    def struct(self) -> dict[str, Any]:
+        """The user among a chat's members."""
+        return {"id": self.id, "username": self.name}
+
+    async def chats(self) -> Any:
+        """The user's chats by id, in the order of the list."""
+        return {item["chat_id"]: item for item in (await self.ask("getChats"))["chats"]}
+
+    async def messages(self, chat_id: int, **fields: Any) -> Any:
+        return (await self.ask("getMessages", chat_id=chat_id, **fields))["messages"]
+
+    async def say(self, chat_id: int, content: str, **fields: Any) -> int:
+        """Send a message; returns its id."""
+        fields = {"content_type": "text", **fields}
+        return (await self.ask("sendMessage", chat_id=chat_id, content=content, **fields))["message_id"]
+
+    async def chat_with(self, other: Member) -> int:
+        """The private chat with another user."""
+        return (await self.ask("createChat", contact_mode="id", contact_value=other.id))["chat_id"]
+
+    async def group_with(self, *others: Member, name: str = "Group") -> int:
+        return (await self.ask("createGroupChat", chat_name=name, chat_members=[each.id for each in others]))["chat_id"]
+
+
+async def new_token(person: Person) -> str:
+    """A token that the native protocol gives a person."""
+    answer = await person.post("/user/token", {"user_name": person.name, "password": person.password})
+    return answer.data["token"]
+
+
+async def come(person: Person, *, is_subscribed: bool = False) -> Member:
+    """A person's client; its connection ends with the test."""
+    member = Member(person.port, await new_token(person))
+    member.person = person
+    await member.open()
+    person._sockets.append(member)
+    if is_subscribed:
+        await member.sign_in()
+    return member
