@@ -17,10 +17,10 @@ from nova_tornado.native.errors import NOT_AUTHENTICATED_CODE, SOCKET_CODE
 from nova_tornado.realtime.connection import CLOSE_NORMAL
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.realtime.lanes import Sent
+from nova_tornado.services.file_sends import FILES_MAX_COUNT
 from nova_tornado.web.jsons import loads
 from nova_tornado.web.socket import SignedInSocket
 
-FILES_PER_MESSAGE_MAX_COUNT = 10
 PIPELINE_MAX_SENDS = 1_000
 """Sends of one socket that may be under way; then its next frame waits in the kernel."""
 
@@ -194,8 +194,8 @@ def _file_ids(value: Any) -> list[int]:
         return []
     if not isinstance(value, list):
         raise BadField("Data type error for key files")
-    if len(value) > FILES_PER_MESSAGE_MAX_COUNT:
-        raise BadField(f"A message cannot have more than {FILES_PER_MESSAGE_MAX_COUNT} files")
+    if len(value) > FILES_MAX_COUNT:
+        raise BadField(f"A message cannot have more than {FILES_MAX_COUNT} files")
     return [check_id(file_id, "files") for file_id in value]
 
 

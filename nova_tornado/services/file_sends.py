@@ -21,7 +21,8 @@ FILES_MAX_COUNT = 10
 class FilesRefused(BadField):
     """One of the files cannot be attached."""
 
-    default_message = "A file is unknown, attached already, or was uploaded too long ago"
+    def __init__(self) -> None:
+        super().__init__("A file is unknown, attached already, or was uploaded too long ago")
 
 
 class FileSends:

@@ -152,7 +152,7 @@ def _receiver(to: str) -> Address:
     """
     local, _, domain = to.rpartition("@")
     try:
-        if not to.isprintable():
+        if not to.isprintable() or not local or not domain:
             raise BadField(NO_RECEIVER)
         receiver = Address(username=local, domain=domain)
         trial = EmailMessage(policy=SMTPUTF8)

@@ -8,7 +8,6 @@ import struct
 import pytest
 
 from nova_tornado.domain.events import AccountCreated, SignedIn, SignedOut
-from nova_tornado.domain.events import AccountCreated, SignedIn, SignedOut
 from nova_tornado.services.avatars import identicon
 from nova_tornado.settings import Settings
 
@@ -349,35 +348,6 @@ async def test_secrets_are_stored_nowhere(people, guest, mongo_client, database)
     assert "alice" in stored
     for secret in ("correct-horse", alice.cookie, token):
         assert secret not in stored
-
-
-# What others are told
-
-
-@pytest.mark.gen_test
-async def test_registering_login_and_logout_are_told_to_others_and_tokens_are_not(guest, nova):
-    happened = []
-    nova.bus.add_sink(happened.extend)
-
-    def told():
-        taken = [event for event in happened if isinstance(event, AccountCreated | SignedIn | SignedOut)]
-        happened.clear()
-        return taken
-
-    user_id = (await register(guest, "alice")).data["id"]
-    alice = await nova.services.accounts.get_user(user_id)
-    assert told() == [AccountCreated(alice), SignedIn(user_id)]
-    assert (await log_in(guest, "alice")).status == 200  # the session before it ends without a word
-    assert told() == [SignedIn(user_id)]
-    assert (await guest.post("/user/token", {"user_name": "alice", "password": "secret1"})).status == 200
-    assert (await log_in(guest, "alice", "wrong-1")).status == 403
-    assert (await register(guest, "alice")).status == 409
-    assert told() == []
-    bob_id = (await register(guest, "bob")).data["id"]
-    assert told()[1:] == [SignedIn(bob_id)]
-    assert (await guest.post("/user/logout")).status == 200
-    assert (await guest.post("/user/logout")).status == 403
-    assert told() == [SignedOut(bob_id)]
 
 
 # What others are told

@@ -11,7 +11,7 @@ from pymongo import monitoring
 from storage.rooms import log_of, make_group, make_users, settle
 
 from nova_tornado.app import StartError, open_nova
-from nova_tornado.domain.models import SEQ_SPAN, EntryKind, message_id
+from nova_tornado.domain.models import SEQ_SPAN, EntryKind, Reading, message_id
 from nova_tornado.services.messages import MessageSearch
 from nova_tornado.storage.chats import CHATS
 from nova_tornado.storage.counters import Counters
@@ -184,6 +184,20 @@ def examined(database, command):
         (lambda nova, ann, chat: nova.store.messages.list_by_ids([message_id(chat.id, i) for i in (1, 9, 900)]), 8),
         (lambda nova, ann, chat: nova.store.messages.find_newest(chat.id), 4),
         (lambda nova, ann, chat: nova.store.messages.find_newest(chat.id, ann.id), 4),
+        (lambda nova, ann, chat: nova.store.messages.find_newest(chat.id, ann.id, ann.id), 6),
+        (lambda nova, ann, chat: nova.services.messages.history(chat, ann.id, limit=50, newest=True), 160),
+        (
+            lambda nova, ann, chat: nova.services.messages.history(
+                chat, ann.id, from_id=message_id(chat.id, 500), before_us=chat.last_sent_us, limit=50
+            ),
+            190,
+        ),
+        (
+            lambda nova, ann, chat: nova.services.messages.list_newly_read(
+                chat, ann.id, Reading(0, CROWD, ((CROWD - 5, 1), (CROWD - 10, 2)))
+            ),
+            40,
+        ),
         (lambda nova, ann, chat: nova.log.send(chat, ann, "text 1", client_id=f"{chat.id}-0"), 10),
     ],
 )
@@ -213,6 +227,9 @@ def test_no_query_leaves_the_ids_of_messages_unbounded(long_chat, commands, io_l
             async for _page in services.messages.iterate(chat, search):
                 pass
         await services.messages.list_page(chat, limit=10)
+        await services.messages.history(chat, ann.id, from_us=1, before_us=2**50, limit=10)
+        await services.messages.list_newly_read(chat, ann.id, Reading(0, CROWD, ()))
+        await nova.store.messages.find_newest(chat.id, ann.id, ann.id)
         sent = await services.messages.send(ann, chat.id, "late", reply_to=message_id(chat.id, 3), client_id="late")
         await services.messages.hide(ann, sent.message.id)
         await services.messages.recall(ann, sent.message.id)
