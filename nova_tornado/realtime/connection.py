@@ -41,7 +41,8 @@ class Outbox:
     """The way out through one socket.
 
     Frames pushed in one turn of the event loop go out in one system call. When the socket is full, the stream's own
-    queue takes the rest, up to ``OUTBOX_MAX_BYTES``.
+    queue takes the rest, up to ``OUTBOX_MAX_BYTES``. One frame that is larger by itself may come on top of that for a
+    reader who has taken everything before it: he is not behind.
 
     Attributes:
         protocol: the wire protocol that the socket speaks.
@@ -54,6 +55,7 @@ class Outbox:
     __slots__ = (
         "_closer",
         "_hub",
+        "_large_bytes",
         "_reply_bytes",
         "_socket",
         "_stream",
@@ -71,6 +73,7 @@ class Outbox:
         self._socket: socket = stream.socket
         self._closer = closer
         self._reply_bytes = 0
+        self._large_bytes = 0
         self.frames: list[bytes] = []
         self.is_shared = False
         self.is_closing = False
@@ -120,6 +123,7 @@ class Outbox:
             data = b"".join({id(frame): frame for frame in frames}.values())
         else:
             data = frames[0] if len(frames) == 1 else b"".join(frames)
+        largest_bytes = max(map(len, frames)) if len(data) > OUTBOX_MAX_BYTES else 0
         frames.clear()
         stream = self._stream
         if self.is_closing or stream.closed():
@@ -128,6 +132,7 @@ class Outbox:
             waiting, sent = len(stream._write_buffer), 0  # Tornado counts it and does not tell
         else:
             waiting = 0
+            self._large_bytes = largest_bytes
             try:
                 sent = self._socket.send(data)
             except BlockingIOError:
@@ -136,7 +141,7 @@ class Outbox:
                 return  # the stream notices by itself
             if sent == len(data):
                 return
-        if waiting + len(data) - sent <= OUTBOX_MAX_BYTES + self._reply_bytes:
+        if waiting + len(data) - sent <= OUTBOX_MAX_BYTES + self._reply_bytes + self._large_bytes:
             stream.write(data[sent:])
             return
         if cut := data[sent : frame_end(data, sent)]:

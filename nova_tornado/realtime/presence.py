@@ -35,13 +35,14 @@ class Presence:
             The users online now who share a chat with its user (friends do), ascending.
         """
         connection.watches_presence = True
+        self._is_shown_early |= bool(self._changed)
         return self._hub.list_online_with(connection.user_id)
 
     def list_online(self) -> list[int]:
         """All users who are online now, ascending.
 
-        If changes are just being gathered, ``OnlineChanged`` follows even if they cancel out: what is shown here may
-        hold one who is gone again by then.
+        If changes are just being gathered, they are told even if they cancel out: what is shown here may hold one who
+        is gone again by then.
         """
         self._is_shown_early |= bool(self._changed)
         return self._hub.list_online()
@@ -54,10 +55,11 @@ class Presence:
 
     def _tell(self) -> None:
         changed, self._changed = self._changed, {}
-        is_changed, self._is_shown_early = self._is_shown_early, False
+        is_changed = is_shown_early = self._is_shown_early
+        self._is_shown_early = False
         for user_id, (was_online, chat_ids) in changed.items():
             is_online = self._hub.is_online(user_id)
-            if is_online is not was_online:
+            if is_online is not was_online or is_shown_early:
                 is_changed = True
                 self._bus.publish(PresenceChanged(user_id, is_online, chat_ids))
         if is_changed:

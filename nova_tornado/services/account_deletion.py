@@ -80,6 +80,7 @@ class AccountDeletion:
         await self._leave_everybody(user)  # somebody may have invited him, befriended him or taken him in meanwhile
         self._bus.publish(SessionsEnded(user.id, None))
         await self._sessions.delete_all(user.id)  # a sign-in may have been under way
+        await self._leave_everybody(user)  # a request of his own may have been
         await self._users.delete(user.id)
         self._directory.forget(user.id)
         self._bus.publish(AccountDeleted(user.id))

@@ -117,6 +117,9 @@ class FriendService:
             return await self._invitations.replace(invitation, session)
 
         was_pending = await self._store.database.transaction(write)
+        if await self.are_friends(user.id, other.id):  # the other one's request was answered at the same moment
+            await self._invitations.delete(invitation.id)
+            raise AlreadyFriends
         if not was_pending:
             self._bus.publish(FriendRequested(user, other))
         return None

@@ -102,13 +102,11 @@ class Friendships:
         Raises:
             DuplicateKeyError: they are friends already.
         """
-        await self._collection.insert_many(
-            [
-                {"_id": f.id, "user": f.user_id, "friend": f.friend_id, "nickname": f.nickname, "group": f.group_id}
-                for f in friendships
-            ],
-            session=session,
-        )
+        for f in friendships:
+            await self._collection.insert_one(
+                {"_id": f.id, "user": f.user_id, "friend": f.friend_id, "nickname": f.nickname, "group": f.group_id},
+                session=session,
+            )
 
     async def find(self, user_id: int, friend_id: int) -> Friendship | None:
         """How ``user_id`` keeps ``friend_id``, if they are friends."""

@@ -11,6 +11,8 @@ import orjson
 from nova_tornado.domain.errors import Malformed
 
 NESTING_MAX_LEVELS = 64
+CONTAINERS_MAX_COUNT = 200_000
+"""Opening brackets and braces in one text: millions of little lists would keep everybody else waiting."""
 
 dumps = orjson.dumps
 
@@ -23,11 +25,12 @@ def loads(text: bytes | str) -> Any:
     Raises:
         Malformed: no JSON in UTF-8, ``NaN`` or ``Infinity``, a lone surrogate, or nested deeper than 64 levels.
     """
+    opening_count = _count_opening(text)
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise Malformed("Malformed JSON") from None
-    _check_nesting(text, value)
+    _check_nesting(opening_count, value)
     return value
 
 
@@ -50,13 +53,14 @@ def loads_exact(text: bytes | str) -> Any:
     Raises:
         Malformed: no JSON in UTF-8, ``NaN`` or ``Infinity``, a float beyond 64 bits, or nested deeper than 64 levels.
     """
+    opening_count = _count_opening(text)
     try:
         value = json.loads(
             text if isinstance(text, str) else text.decode(), parse_constant=_refuse_constant, parse_float=_finite
         )
     except (ValueError, RecursionError):
         raise Malformed("Malformed JSON") from None
-    _check_nesting(text, value)
+    _check_nesting(opening_count, value)
     return value
 
 
@@ -75,9 +79,16 @@ def dumps_exact(value: Any) -> bytes:
             raise TypeError(str(error)) from error
 
 
-def _check_nesting(text: bytes | str, value: Any) -> None:
-    opening = text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
-    if opening > NESTING_MAX_LEVELS and _is_deeper(value, NESTING_MAX_LEVELS):
+def _count_opening(text: bytes | str) -> int:
+    """How many opening brackets and braces there are, those in strings included."""
+    count = text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
+    if count > CONTAINERS_MAX_COUNT:
+        raise Malformed(f"JSON holds more than {CONTAINERS_MAX_COUNT} lists and objects")
+    return count
+
+
+def _check_nesting(opening_count: int, value: Any) -> None:
+    if opening_count > NESTING_MAX_LEVELS and _is_deeper(value, NESTING_MAX_LEVELS):
         raise Malformed(f"JSON is nested deeper than {NESTING_MAX_LEVELS} levels")
 
 

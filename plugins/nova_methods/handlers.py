@@ -11,16 +11,26 @@ import orjson
 
 from nova_methods import packets
 from nova_methods.schemas import (
+    Auth,
     ChangeMembers,
     CreateChat,
-    MethodArgs,
     ReadMessages,
     SendMessage,
     SentFile,
     UpdateChat,
     encode_key,
 )
-from nova_tornado.api import Connection, ErrorCode, JsonSocket, NovaError, Services, WireProtocol, errors, models
+from nova_tornado.api import (
+    Connection,
+    ErrorCode,
+    JsonSocket,
+    NovaError,
+    Request,
+    Services,
+    WireProtocol,
+    errors,
+    models,
+)
 
 CreationLocks = MutableMapping[tuple[frozenset[int], str], asyncio.Lock]
 """By members and title: one at a time, or two equal requests at the same moment would both find no duplicate."""
@@ -45,7 +55,17 @@ class MethodsSocket(JsonSocket):
         self._creation_locks = creation_locks
 
     async def answer(self, frame: dict[str, Any]) -> None:
-        """Carry out one request; the checks are made in the order of the contract."""
+        """Carry out one request.
+
+        What is not answered by an event is as large as the request's key may be, so it is sent at the reader's pace.
+        """
+        try:
+            await self._carry_out(frame)
+        except Exception as error:
+            await self.send_large(self._refusal(self.as_refusal(error), frame.get("args")))
+
+    async def _carry_out(self, frame: dict[str, Any]) -> None:
+        """The checks are made in the order of the contract."""
         name = frame.get("method")
         if not isinstance(name, str) or name not in METHODS:
             raise errors.Malformed("The method is missing or unknown")
@@ -96,18 +116,21 @@ class MethodsSocket(JsonSocket):
         return found
 
     def refuse_frame(self, error: NovaError, frame: dict[str, Any] | None) -> None:
-        """Answer a refusal."""
-        args = frame.get("args") if frame is not None else None
+        """Answer a frame that could not be read."""
+        self.send(self._refusal(error, None))
+
+    @staticmethod
+    def _refusal(error: NovaError, args: object) -> dict[str, Any]:
         key: orjson.Fragment | None = None
         if isinstance(args, dict):
             with suppress(errors.BadField):  # then it cannot be handed back
                 key = encode_key(args.get("event_response_key"))
-        self.send(packets.error(packets.ERROR_TYPES[error.code], error.message, key))
+        return packets.error(packets.ERROR_TYPES[error.code], error.message, key)
 
     # The methods; what is not answered here is answered by the event of the change
 
     async def _auth(self, _user: models.User, _fields: dict[str, Any], origin: models.Origin) -> None:
-        self.send(packets.authenticated(origin.key))
+        await self.send_large(packets.authenticated(origin.key))
 
     async def _create_chat(self, user: models.User, fields: dict[str, Any], origin: models.Origin) -> None:
         other_ids = [user_id for user_id in dict.fromkeys(fields["users"]) if user_id != user.id]
@@ -125,7 +148,7 @@ class MethodsSocket(JsonSocket):
                 await chats.create_group(user, title, other_ids, origin=origin)
         if same is not None:
             detail = "There is a chat with the same users and title"
-            self.send(packets.error(packets.CHAT_DUPLICATION_ERROR, detail, origin.key, chat_id=same.id))
+            await self.send_large(packets.error(packets.CHAT_DUPLICATION_ERROR, detail, origin.key, chat_id=same.id))
 
     async def _find_same(self, user: models.User, member_ids: frozenset[int], title: str) -> models.Chat | None:
         for chat in await self.services.chats.list_of(user.id):
@@ -170,7 +193,7 @@ class MethodsSocket(JsonSocket):
             [details] = await services.messages.details(chat, [sent.message])
             is_read = any(reader.id != user.id for reader in details.readers.users)
             message = packets.message_struct(sent.message, user, chat, is_read)
-            self.send(packets.message_created(message, origin.key))
+            await self.send_large(packets.message_created(message, origin.key))
 
     async def _store_file(self, user: models.User, file: SentFile) -> models.File:
         return await self.services.files.store(user, file.name, file.data)
@@ -178,8 +201,8 @@ class MethodsSocket(JsonSocket):
 
 Method = Callable[[MethodsSocket, models.User, dict[str, Any], models.Origin], Awaitable[None]]
 
-METHODS: dict[str, tuple[MethodArgs, Method]] = {
-    "auth": (MethodArgs(), MethodsSocket._auth),
+METHODS: dict[str, tuple[Request, Method]] = {
+    "auth": (Auth(), MethodsSocket._auth),
     "create_chat": (CreateChat(), MethodsSocket._create_chat),
     "update_chat": (UpdateChat(), MethodsSocket._update_chat),
     "send_message": (SendMessage(), MethodsSocket._send_message),

@@ -23,6 +23,11 @@ FILE_MAX_CHARACTERS = 4 * ((FILE_MAX_BYTES + 2) // 3)
 """Of a file in base64, which writes three bytes as four characters; longer ones are not even decoded."""
 
 
+KEY_MAX_BYTES = 512 * 1024
+"""Of an ``event_response_key`` that an event hands back, as JSON: an event must fit into what may wait for a reader
+(1 MiB), or the socket would be closed in place of the answer."""
+
+
 class SentFile(NamedTuple):
     """A file that came inside a request."""
 
@@ -30,16 +35,27 @@ class SentFile(NamedTuple):
     data: bytes
 
 
-def encode_key(value: Any, _key: str = "") -> orjson.Fragment:
+def encode_key(value: Any, _key: str = "", max_bytes: int | None = None) -> orjson.Fragment:
     """An ``event_response_key`` as it is handed back: any JSON value.
 
+    Args:
+        max_bytes: how large it may be.
+
     Raises:
-        BadField: it holds a lone surrogate, which cannot be written.
+        BadField: it holds a lone surrogate, which cannot be written, or is too large.
     """
     try:
-        return orjson.Fragment(dumps_exact(value))
+        encoded = dumps_exact(value)
     except TypeError:
         raise errors.BadField("event_response_key must not contain lone surrogates") from None
+    if max_bytes is not None and len(encoded) > max_bytes:
+        raise errors.BadField(f"event_response_key is larger than {max_bytes} bytes")
+    return orjson.Fragment(encoded)
+
+
+def check_key(value: Any, key: str) -> orjson.Fragment:
+    """An ``event_response_key`` of a request that an event answers."""
+    return encode_key(value, key, KEY_MAX_BYTES)
 
 
 def check_user_ids(value: Any, key: str) -> list[int]:
@@ -113,10 +129,16 @@ class FileFields(Request):
     data = Checked(check_data)
 
 
-class MethodArgs(Request):
-    """What every method takes; ``auth`` takes no more."""
+class Auth(Request):
+    """auth."""
 
     event_response_key = Checked(encode_key)
+
+
+class MethodArgs(Request):
+    """What the other methods take."""
+
+    event_response_key = Checked(check_key)
 
 
 class CreateChat(MethodArgs):

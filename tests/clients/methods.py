@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from clients.base import ProtocolClient
 from people import Person
+
+
+async def token_of(person: Person) -> str:
+    """A new token of a person."""
+    credentials = {"user_name": person.name, "password": person.password}
+    return (await person.post("/user/token", credentials)).data["token"]
 
 
 class MethodsClient(ProtocolClient):
@@ -76,7 +83,17 @@ class MethodsClient(ProtocolClient):
         return await self.expect_error(error_type, key)
 
     @classmethod
+    async def stranger(cls, person: Person, headers: Mapping[str, str] | None = None) -> Self:
+        """A channel of a person that is not authorised; it is closed with the person's other sockets."""
+        client = cls(person.port, None)
+        await client.open(headers)
+        person._sockets.append(client)
+        return client
+
+    @classmethod
     async def of(cls, person: Person) -> Self:
-        """A client with a new token of a person."""
-        credentials = {"user_name": person.name, "password": person.password}
-        return await cls.connect(person.port, (await person.post("/user/token", credentials)).data["token"])
+        """A channel that a new token of a person has authorised."""
+        client = await cls.stranger(person)
+        client.token = await token_of(person)
+        await client.sign_in()
+        return client

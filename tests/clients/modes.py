@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from clients.base import ProtocolClient
@@ -14,6 +15,11 @@ LIVE_MODES = frozenset(
         *("chatCreated", "chatUpdated", "chatDeleted"),
     )
 )
+NO_IDS = (None, "1", "", True, False, 1.0, 1.5, [], {}, [1], {"$ne": None})
+"""What is no id at all."""
+UNKNOWN_IDS = (0, -1, 2**53 + 1, 2**63, 10**30, 10**9)
+NO_STRINGS = (None, 5, 1.5, True, [], {}, ["a"], {"$ne": None}, {"$gt": ""})
+BROKEN_STRINGS = ("a\0b", "\ud800", "x\udfffy", "\udc00\ud800")
 BARRIER = {"mode": "checkConnection", "timestamp": "barrier"}
 
 
@@ -143,3 +149,17 @@ async def come(person: Person, *, is_subscribed: bool = False) -> Member:
     if is_subscribed:
         await member.sign_in()
     return member
+
+
+class Party:
+    """alice, bob, carol and dave, who subscribe to everything. They are no friends."""
+
+    async def open(self, people: Callable[[str], Awaitable[Person]]) -> Party:
+        names = ("alice", "bob", "carol", "dave")
+        self.all = [await come(await people(name), is_subscribed=True) for name in names]
+        self.alice, self.bob, self.carol, self.dave = self.all
+        return self
+
+    async def expect_silence(self) -> None:
+        for member in self.all:
+            assert await member.live() == []

@@ -92,7 +92,7 @@ ROOMS = Page(
         )
     ),
     words(
-        "init error user_update user_activity room_chat_message group_chat_message bot_chat_message group_chat_update"
+        "init error user_update user_activity room_chat_message group_chat_message group_chat_update"
         " group_chat_activitity room_chat_message_update group_chat_message_update room_chat_message_delete"
         " group_chat_message_delete room_chat_remove group_chat_remove"
     ),

@@ -311,7 +311,7 @@ class Runner:
             if is_barrier(packet, self._barriers):
                 return
             self._received.setdefault(socket, []).append(packet)
-        del self._sockets[socket]
+        self._sockets.pop(socket).close()
 
     async def _shake_hands(self, person: Person, path: str, query: str, headers: dict[str, str]) -> None:
         lines = {"Cookie": f"sessionid={person.cookie}"} if person.cookie is not None else {}
@@ -390,6 +390,7 @@ class Runner:
         if what.startswith("closed "):
             assert packet is None, f"not closed, but got {packet}"
             connection = self._sockets.pop(socket)
+            connection.close()
             assert connection.close_code == int(what.split()[-1]), connection.close_code
         else:
             problem = difference(json.loads(what), packet)

@@ -287,3 +287,24 @@ async def test_a_reply_to_one_who_has_gone_is_dropped():
     connection.outbox._stream.is_closed = True
     await connection.outbox.reply(text_frame(b"reply"))
     assert not sent(connection) and not connection.outbox._stream._write_buffer
+
+
+@pytest.mark.gen_test
+async def test_a_frame_beyond_the_bound_reaches_a_reader_who_is_up_to_date(monkeypatch):
+    monkeypatch.setattr(connection_module, "OUTBOX_MAX_BYTES", 1_000)
+    large, small = text_frame(b"l" * 5_000), text_frame(b"s" * 100)
+    connection = connect(Hub(None), room=[100, None, 100])
+    stream, closer = connection.outbox._stream, connection.outbox._closer
+    for frames in ([small, large], [small] * 5):
+        for frame in frames:
+            connection.push(frame)
+        await asyncio.sleep(0)
+    assert not closer.closes
+    stream.drain()
+    assert sent(connection) == small + large + small * 5
+    connection.push(small * 20)  # several frames in one piece, as for a chat, taken by the socket at once
+    await asyncio.sleep(0)
+    for frame in [large, *[small] * 20]:
+        connection.push(frame)
+        await asyncio.sleep(0)
+    assert closer.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]

@@ -151,15 +151,17 @@ def modes_message(
     }
 
 
-def modes_chat(members: str, name: Any = NAME, kind: str = "group", **last: Any) -> Packet:
-    """An item of ``getChats``; ``last`` without its prefix ``last_message_``."""
-    shown = {"time": None, "text": None, "sender": None, **last}
+def modes_chat(members: str, name: Any = NAME, kind: str = "group") -> Packet:
+    """An item of ``getChats``, whose last message is told by facts; personal chats do not name its sender."""
+    last: dict[str, Any] = {part: Fact(f"last {part}") for part in ("time", "text", "sender")}
+    if kind == "personal":
+        last["sender"] = None
     return {
         "chat_id": CHAT,
         "chat_members": [{"id": Fact(one), "username": Fact(f"{one}.name")} for one in members.split()],
         "chat_name": name,
         "chat_type": kind,
-        **{f"last_message_{key}": value for key, value in shown.items()},
+        **{f"last_message_{part}": value for part, value in last.items()},
     }
 
 
@@ -171,12 +173,12 @@ def news(kind: str, **fields: Any) -> Packet:
     return {"type": kind, **fields}
 
 
-def room_message(sender: str = "A", receiver: Any = Fact("B"), message: Any = TEXT) -> Packet:
+def room_message(sender: str = "A", receiver: str = "B", message: Any = TEXT) -> Packet:
     """room_chat_message."""
     return news(
         "room_chat_message",
         user_id=Fact(sender),
-        other_user_id=receiver,
+        other_user_id=Fact(receiver),
         chat_room_id=CHAT,
         message_id=MESSAGE,
         message=message,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nova_tornado.domain.errors import Malformed
-from nova_tornado.web.jsons import NESTING_MAX_LEVELS, dumps, dumps_exact, loads, loads_exact
+from nova_tornado.web.jsons import CONTAINERS_MAX_COUNT, NESTING_MAX_LEVELS, dumps, dumps_exact, loads, loads_exact
 
 BROKEN = [
     *("", " ", "{", "}", "[", "[1,]", "[,1]", "{'a': 1}", '{"a": 1,}', '{"a"}', '{"a": }', "{a: 1}", '"open', "nul"),
@@ -143,5 +143,19 @@ def test_nesting_is_bounded_exactly():
     levels = NESTING_MAX_LEVELS
     assert loads_exact(nested(levels)) is not None
     for text in (nested(levels + 1), nested(levels + 1, '{"a":', "}", "1"), nested(100_000), "1" * 5_000):
+        with pytest.raises(Malformed):
+            loads_exact(text)
+
+
+@pytest.mark.parametrize("read", [loads, loads_exact])
+def test_the_number_of_lists_and_objects_is_bounded(read):
+    assert len(read(f"[{'[],' * (CONTAINERS_MAX_COUNT - 2)}[]]")) == CONTAINERS_MAX_COUNT - 1
+    for text in (f"[{'[],' * CONTAINERS_MAX_COUNT}[]]", f"[{'{},' * CONTAINERS_MAX_COUNT}1]"):
+        with pytest.raises(Malformed):
+            read(text)
+
+
+def test_floats_beyond_64_bits_are_malformed():
+    for text in ("1e999", "[-1e400]"):
         with pytest.raises(Malformed):
             loads_exact(text)

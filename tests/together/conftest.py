@@ -1,0 +1,27 @@
+"""The world that the tests of all protocols share."""
+
+import pytest
+from together.world import NEVER_S, World
+
+from nova_tornado.realtime import presence
+from nova_tornado.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(bcrypt_rounds=4, rate_limits=False, mail_dir=tmp_path / "mail")
+
+
+@pytest.fixture
+def world(nova, http_server, http_port, settings):
+    """Nobody is there yet."""
+    world = World(nova, http_port)
+    world.more["mail_dir"] = settings.mail_dir
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def no_presence(monkeypatch):
+    """Nobody is told who is online."""
+    monkeypatch.setattr(presence, "GATHER_S", NEVER_S)
