@@ -135,8 +135,10 @@ class NovaApp:
         await self.services.accounts.open()
         nova = Nova(self.services, self.store)
         own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in NATIVE_ROUTES)]
-        routes: list[Any] = [*NATIVE_ROUTES, *self._plugins.collect_routes(own_paths, NATIVE_NAME, nova)]
-        self._dispatcher = Dispatcher(list(self._plugins.call("nova_subscribers", nova=nova)))
+        protocols = self._plugins.collect_protocols(NATIVE_NAME, nova)
+        routes: list[Any] = [*NATIVE_ROUTES, *self._plugins.collect_routes(own_paths, protocols, nova)]
+        subscribers = [(plugin, each) for plugin, mounted in protocols for each in mounted.subscribers]
+        self._dispatcher = Dispatcher([*subscribers, *self._plugins.call("nova_subscribers", nova=nova)])
         self.bus.add_sink(self._dispatcher.publish)
         await self.services.accounts.finish_deletions()
         await self.purges.open()

@@ -30,6 +30,13 @@ Route = tuple[str, type] | tuple[str, type, dict[str, Any]]
 """A path (a regular expression), its handler, and what the handler's ``initialize`` gets besides ``services``."""
 
 
+class Subscriber(Protocol):
+    """Is told of what has happened, after it is stored."""
+
+    async def on_event(self, event: Event) -> None:
+        """One thing that happened. What this raises is logged and harms nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class MountedProtocol:
     """A wire protocol and the paths at which it is spoken.
@@ -37,22 +44,17 @@ class MountedProtocol:
     Attributes:
         protocol: renders events; the ``initialize`` of the handlers gets it as ``protocol``.
         routes: the paths.
+        subscribers: what of the protocol is told of events, apart from rendering them.
     """
 
     protocol: WireProtocol
     routes: Sequence[Route]
+    subscribers: Sequence[Subscriber] = ()
 
     @property
     def name(self) -> str:
         """The protocol's name."""
         return self.protocol.name
-
-
-class Subscriber(Protocol):
-    """Is told of what has happened, after it is stored."""
-
-    async def on_event(self, event: Event) -> None:
-        """One thing that happened. What this raises is logged and harms nobody."""
 
 
 @hookspec

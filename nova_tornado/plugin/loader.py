@@ -67,6 +67,8 @@ def _check_protocol(item: object) -> None:
         raise TypeError(f"a protocol is a MountedProtocol of a WireProtocol, not {type(item).__name__}")
     for route in item.routes:
         _check_route(route)
+    for subscriber in item.subscribers:
+        _check_subscriber(subscriber)
 
 
 ITEM_CHECKS: Mapping[str, Callable[[object], None]] = {
@@ -166,26 +168,44 @@ class Plugins:
             specs.append(spec)
         return specs
 
-    def collect_routes(self, taken: Iterable[str], own_protocol: str, nova: Nova) -> list[hookspecs.Route]:
+    def collect_protocols(self, own_protocol: str, nova: Nova) -> list[tuple[str, hookspecs.MountedProtocol]]:
+        """The protocols of all plugins, each with its plugin's name.
+
+        Args:
+            own_protocol: the name of the core's own one.
+            nova: what the hooks get.
+
+        Raises:
+            PluginError: two have the same name, or as for ``call``.
+        """
+        owners = {own_protocol: OWN}
+        protocols = []
+        for plugin, mounted in self.call("nova_protocols", nova=nova):
+            _claim(owners, mounted.name, plugin, "nova_protocols")
+            protocols.append((plugin, mounted))
+        return protocols
+
+    def collect_routes(
+        self, taken: Iterable[str], protocols: Iterable[tuple[str, hookspecs.MountedProtocol]], nova: Nova
+    ) -> list[hookspecs.Route]:
         """The routes of all plugins, those of their protocols first.
 
         Args:
             taken: paths that are the core's own.
-            own_protocol: the name of the core's own protocol.
+            protocols: as collected.
             nova: what the hooks get.
 
         Raises:
-            PluginError: two give the same path or protocol, or as for ``call``.
+            PluginError: two give the same path, or as for ``call``.
         """
-        paths, protocols = dict.fromkeys(taken, OWN), {own_protocol: OWN}
+        owners = dict.fromkeys(taken, OWN)
         routes: list[hookspecs.Route] = []
-        for plugin, mounted in self.call("nova_protocols", nova=nova):
-            _claim(protocols, mounted.name, plugin, "nova_protocols")
+        for plugin, mounted in protocols:
             for path, handler, *more in mounted.routes:
-                _claim(paths, path, plugin, "nova_protocols")
+                _claim(owners, path, plugin, "nova_protocols")
                 routes.append((path, handler, {"protocol": mounted.protocol, **dict(*more)}))
         for plugin, route in self.call("nova_routes", nova=nova):
-            _claim(paths, route[0], plugin, "nova_routes")
+            _claim(owners, route[0], plugin, "nova_routes")
             routes.append(route)
         return routes
 

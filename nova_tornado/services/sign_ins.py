@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_tornado.domain import rules
-from nova_tornado.domain.errors import WrongCredentials, WrongPassword
+from nova_tornado.domain.errors import BadField, WrongCredentials, WrongPassword
 from nova_tornado.domain.events import SessionsEnded, SignedIn, SignedOut
 from nova_tornado.domain.models import Session, User
 from nova_tornado.realtime.bus import Bus
@@ -41,19 +41,29 @@ class SignInService:
         self._passwords = passwords
         self._limits = limits
 
-    async def authenticate(self, user_name: object, password: object, address: str) -> User:
+    async def authenticate(
+        self, user_name: object, password: object, address: str, *, is_format_checked: bool = True
+    ) -> User:
         """Who has that name or e-mail address, and that password.
 
         Args:
             address: from which he asks; too many failures stop it for a while, by every protocol.
+            is_format_checked: whether a name or password that no account can have is a bad field (as the native
+                protocol has it) or just wrong.
 
         Raises:
-            BadField: a name or password that no account can have.
+            BadField: no strings, or ones that no account can have.
             WrongCredentials: unknown name or wrong password, after the same time.
             TooManyRequests: too many failed before.
         """
-        name = rules.check_sign_in_name(user_name)
-        checked_password = rules.check_password(password)
+        try:
+            name = rules.check_sign_in_name(user_name)
+            checked_password = rules.check_password(password)
+        except BadField:
+            given = (rules.check_string(user_name, "user_name"), rules.check_string(password, "password"))
+            if is_format_checked or not all(given):
+                raise
+            raise WrongCredentials from None
         accounts = await self._users.list_for_sign_in(name)
         # An unknown name costs the same time as a wrong password; what may be an address counts as two tries.
         tries: list[tuple[User, bytes] | None] = [*accounts]

@@ -7,17 +7,17 @@ from weakref import WeakValueDictionary
 
 from nova_methods.handlers import CreationLocks, MethodsSocket
 from nova_methods.packets import MessagesBecameRead, MethodsProtocol
-from nova_tornado.api import Event, MountedProtocol, Nova, Subscriber, events, hookimpl, models
+from nova_tornado.api import Event, MountedProtocol, Nova, events, hookimpl, models
 
 PATH = r"/ws/chat/"
-PROTOCOL = MethodsProtocol()
 
 
 class ReadMarks:
     """Finds out which messages a member was the first to read, where somebody wants to know."""
 
-    def __init__(self, nova: Nova) -> None:
+    def __init__(self, nova: Nova, protocol: MethodsProtocol) -> None:
         self._nova = nova
+        self._protocol = protocol
 
     async def on_event(self, event: Event) -> None:
         """Somebody has read, or sent something and thereby read what was before it."""
@@ -28,7 +28,7 @@ class ReadMarks:
                 await self._tell(chat, sender.id, reading)
 
     async def _tell(self, chat: models.Chat, reader_id: int, reading: models.Reading) -> None:
-        if not self._nova.services.hub.speaks(PROTOCOL, chat.id):
+        if not self._nova.services.hub.speaks(self._protocol, chat.id):
             return  # it costs a look into the log
         message_ids = await self._nova.services.messages.list_newly_read(chat, reader_id, reading)
         if message_ids:
@@ -38,11 +38,7 @@ class ReadMarks:
 @hookimpl
 def nova_protocols(nova: Nova) -> Sequence[MountedProtocol]:
     """The protocol and its path."""
+    protocol = MethodsProtocol()
     creation_locks: CreationLocks = WeakValueDictionary()
-    return [MountedProtocol(PROTOCOL, [(PATH, MethodsSocket, {"creation_locks": creation_locks})])]
-
-
-@hookimpl
-def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:
-    """What finds out which messages have become read."""
-    return [ReadMarks(nova)]
+    routes = [(PATH, MethodsSocket, {"creation_locks": creation_locks})]
+    return [MountedProtocol(protocol, routes, [ReadMarks(nova, protocol)])]

@@ -92,7 +92,9 @@ class ModesSocket(JsonSocket):
 
     async def _auth(self, fields: Fields) -> Struct:
         accounts = self.services.accounts
-        user = await accounts.authenticate(fields["username"], fields["password"], self.remote_address)
+        user = await accounts.authenticate(
+            fields["username"], fields["password"], self.remote_address, is_format_checked=False
+        )
         return await self._sign_in(user)
 
     async def _register(self, fields: Fields) -> Struct:

@@ -119,8 +119,10 @@ class ModesProtocol(WireProtocol):
         chat, origin = event.chat, self.own_origin(event)
         asker = origin.outbox if origin is not None else None
         match event:
-            case events.MessageSent(_, message, sender):
+            case events.MessageSent(_, message, sender, _, reading):
                 yield self._to_all(chat, asker, "newMessage", message=message_item(message, sender))
+                if reading is not None:
+                    yield self._to_all(chat, asker, "messagesRead", user_id=sender.id)
             case events.MessageEdited(_, details):
                 item = message_item(details.message, details.sender)
                 if hidden_for := details.message.hidden_for:

@@ -8,7 +8,6 @@ HEADERS = {
     "Content-Type": "text/html; charset=UTF-8",
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",  # the page's own address holds the link's token
-    "Vary": "Accept",
 }
 
 SENTENCES = {

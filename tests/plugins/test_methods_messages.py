@@ -6,7 +6,7 @@ import re
 
 import pytest
 from clients.methods import MethodsClient
-from nova_methods import PROTOCOL, packets, schemas
+from nova_methods import packets, schemas
 from plugins.methods_shapes import check_message
 
 from nova_tornado.domain.rules import TEXT_MAX_CHARACTERS
@@ -307,7 +307,6 @@ async def test_nobody_looks_for_read_messages_where_nobody_speaks_methods(talk, 
         raise AssertionError("looked into the log")
 
     monkeypatch.setattr(MessageService, "list_newly_read", fail)
-    assert not talk.nova.hub.speaks(PROTOCOL, talk.id)
     await others.send("messages_read", {"chat_id": talk.id})
     await others.expect("messages_read")
     await talk.nova._dispatcher.drained()

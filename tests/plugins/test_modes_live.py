@@ -34,6 +34,11 @@ async def add(connection: ModesClient, member: Member) -> None:
     await connection.ask("subscribe", token=member.token)
 
 
+async def told(client):
+    """What came up to now, without what somebody has read."""
+    return [frame for frame in await client.live() if frame["mode"] != "messagesRead"]
+
+
 # Who is told what
 
 
@@ -76,6 +81,19 @@ async def test_reading_is_told_to_all_but_the_requesting_connection(trio):
     await socket.send("messages_read", {"chat_id": chat_id})
     await drained(socket)
     assert await alice.live() == news == await tablet.live() == await bob.live()
+
+
+@pytest.mark.gen_test
+async def test_a_send_that_reads_is_told_as_both(trio):
+    alice, bob, _ = trio
+    chat_id = await alice.chat_with(bob)
+    await alice.say(chat_id, "read by the answer")
+    await bob.live()
+    await bob.say(chat_id, "the answer")
+    await bob.say(chat_id, "and more")
+    assert [frame["mode"] for frame in await alice.live()] == ["newMessage", "messagesRead", "newMessage"]
+    await alice.say(chat_id, "I see")
+    assert (await bob.live())[-1] == {"mode": "messagesRead", "chat_id": chat_id, "user_id": alice.id}
 
 
 @pytest.mark.gen_test
@@ -152,8 +170,8 @@ async def test_changed_members_are_told_row_by_row(make):
     assert await bob.live() == [] == await carol.live() == await laptop.live()
     # The last ones leave together.
     await alice.ask("editGroupChat", chat_id=chat_id, remove_members=[dave.id, alice.id])
-    assert [frame["mode"] for frame in await dave.live()] == ["newMessage", "chatDeleted"]
-    assert [frame["mode"] for frame in await tablet.live()] == ["newMessage", "chatDeleted"]
+    for member in (dave, tablet):
+        assert [frame["mode"] for frame in await told(member)] == ["newMessage", "chatDeleted"]
 
 
 @pytest.mark.gen_test
@@ -211,7 +229,7 @@ async def test_several_accounts_on_one_connection(make, http_port):
     await hall.ask("unsubscribe", token=alice.token)
     await dave.say(group_id, "still for bob")
     await alice.chat_with(carol)
-    assert [frame["mode"] for frame in await hall.live()] == ["newMessage"]
+    assert [frame["mode"] for frame in await told(hall)] == ["newMessage"]
     hall.close()
 
 
@@ -329,7 +347,7 @@ async def test_nothing_reaches_a_member_after_his_removal(trio):
     for _ in range(200):
         while (await alice.receive())["mode"] in ("messagesRead", "chatUpdated"):
             pass
-    modes = [frame["mode"] for frame in await bob.live() if frame["mode"] != "chatUpdated"]
+    modes = [frame["mode"] for frame in await told(bob) if frame["mode"] != "chatUpdated"]
     assert modes == ["newMessage"] * 100 + ["chatDeleted"]
     modes = [frame["mode"] for frame in await carol.live() if frame["mode"] != "chatUpdated"]
     assert "chatDeleted" not in modes[:-1]  # her own connection only gets the reply
@@ -350,7 +368,7 @@ async def test_messages_come_in_ascending_order(trio):
         replies = 0
         while replies < 50:
             replies += (await member.receive())["mode"] == "sendMessage"
-    ids = [frame["message"]["message_id"] for frame in await carol.live()]
+    ids = [frame["message"]["message_id"] for frame in await told(carol)]
     assert len(ids) == 100 and ids == sorted(ids)
 
 

@@ -448,3 +448,19 @@ async def test_a_deleted_account_leaves_its_groups(people, nova):
     (message,) = (await alice.get(f"/chat_groups/{group}")).data
     assert message["user_id"] != bob.user_id and message["message"] == "hello"
     assert (await alice.say_to_group(group, "alone"))["message"] == "alone"
+
+
+@pytest.mark.gen_test
+async def test_nothing_reaches_a_member_after_his_removal_however_much_is_said(people):
+    alice, bob = await users(people, "alice", "bob")
+    group = await closed_group(people, alice, bob)
+    await bob.enter(group)
+    for number in range(300):
+        await alice.send({"chat_type": "group", "chat_group_id": group, "message": str(number)})
+    await bob.expect(*["group_chat_message"] * 10)
+    assert (await alice.person.delete(f"/chat/{group}/{bob.user_id}")).data is None
+    for number in range(300):
+        await alice.send({"chat_type": "group", "chat_group_id": group, "message": str(number)})
+    await quiet(alice)
+    types = [packet["type"] for packet in await bob.drain()]
+    assert types.count("group_chat_remove") == 1 and types[-1] == "group_chat_remove"

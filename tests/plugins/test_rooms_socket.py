@@ -273,3 +273,31 @@ async def test_many_bad_frames_at_once_are_all_answered(people):
 async def test_plain_http_at_the_socket_is_refused(guest):
     assert (await guest.get("/socket")).status == 400
     assert (await guest.post("/socket", {})).status == 405
+
+
+@pytest.mark.gen_test
+async def test_a_socket_that_moves_over_again_and_again_misses_nothing_and_hears_nothing_twice(people):
+    one, other = await pair(people)
+    again = await RoomsClient.of(one.person)
+    for number in range(100):
+        await other.send({"chat_type": "room", "other_user_id": one.user_id, "message": str(number)})
+        await one.send({"token": (again.token, one.token)[number % 2]})
+    await other.expect(*["room_chat_message"] * 100)
+    heard = [packet["message"] for packet in await one.drain() if packet["type"] == "room_chat_message"]
+    assert heard == [str(number) for number in range(100)]
+
+
+@pytest.mark.gen_test
+async def test_a_token_that_is_revoked_while_it_is_shown_leaves_no_open_socket(people):
+    alice = await people("alice")
+    for _ in range(20):
+        client, late = await RoomsClient.of(alice), await blank(alice)
+        await asyncio.gather(late.send({"token": client.token}), client.get("/logout"))
+        await client.expect_close(4401)
+        packet = await late.receive()
+        if packet["type"] == "init":
+            while await late.receive() is not None:
+                pass
+            assert late.connection.close_code == 4401
+        else:
+            assert packet["code"] == 401

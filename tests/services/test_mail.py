@@ -2,7 +2,6 @@
 
 import asyncio
 import email
-import gc
 import logging
 import os
 import shutil
@@ -10,14 +9,13 @@ import socket
 import ssl
 import stat
 import subprocess
-import warnings
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from email.policy import SMTPUTF8
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, LoginPassword
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+from people import WAIT_S
 
 from nova_tornado.domain.errors import BadField, Unavailable
 from nova_tornado.services import mail as mail_module
@@ -91,19 +89,23 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@contextmanager
-def serving(sink, **options):
-    """An SMTP server while a test runs."""
-    controller = Controller(sink, hostname="127.0.0.1", port=free_port(), enable_SMTPUTF8=True, **options)
-    controller.start()
+@asynccontextmanager
+async def serving(sink, ssl_context=None, **options):
+    """An SMTP server while a test runs; gives its port."""
+    connections = []
+
+    def connect():
+        connections.append(SMTP(sink, enable_SMTPUTF8=True, loop=asyncio.get_running_loop(), **options))
+        return connections[-1]
+
+    server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0, ssl=ssl_context)
     try:
-        yield controller
+        yield server.sockets[0].getsockname()[1]
     finally:
-        # It leaves its ends of connections open, which is no news of ours.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            controller.stop()
-            gc.collect()
+        server.close()
+        async with asyncio.timeout(WAIT_S):
+            while any(connection.transport is not None for connection in connections):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -111,20 +113,28 @@ def sink():
     return Sink()
 
 
-@pytest.fixture
-def server(sink):
-    with serving(sink) as server:
-        yield server
+def run_around(io_loop, context):
+    """A fixture's part that is an asynchronous context."""
+    yield io_loop.run_sync(context.__aenter__)
+    io_loop.run_sync(lambda: context.__aexit__(None, None, None))
 
 
 @pytest.fixture
-def guarded_server(sink):
-    with serving(sink, authenticator=sink.authenticate, auth_required=True, auth_require_tls=False) as server:
-        yield server
+def port(io_loop, sink):
+    """Of a server that takes everybody's mails."""
+    yield from run_around(io_loop, serving(sink))
 
 
-def smtp_mailer(server, login="", **more):
-    return Mailer(Settings(smtp=f"smtp://{login}127.0.0.1:{server.port}", **more))
+@pytest.fixture
+def guarded_port(io_loop, sink):
+    """Of a server that wants a login."""
+    yield from run_around(
+        io_loop, serving(sink, authenticator=sink.authenticate, auth_required=True, auth_require_tls=False)
+    )
+
+
+def smtp_mailer(port, login="", **more):
+    return Mailer(Settings(smtp=f"smtp://{login}127.0.0.1:{port}", **more))
 
 
 # The form
@@ -275,8 +285,8 @@ async def test_folder_that_cannot_be_made_is_unavailable(tmp_path):
 
 
 @pytest.mark.gen_test
-async def test_mail_is_handed_to_the_server(server, sink, tmp_path):
-    await smtp_mailer(server, data=tmp_path, base_url="https://chat.example").send("ann@example.org", "Hi", TEXT)
+async def test_mail_is_handed_to_the_server(port, sink, tmp_path):
+    await smtp_mailer(port, data=tmp_path, base_url="https://chat.example").send("ann@example.org", "Hi", TEXT)
     [envelope] = sink.envelopes
     assert (envelope.mail_from, envelope.rcpt_tos) == ("nova@chat.example", ["ann@example.org"])
     mail = email.message_from_bytes(envelope.content, policy=SMTPUTF8)
@@ -286,25 +296,25 @@ async def test_mail_is_handed_to_the_server(server, sink, tmp_path):
 
 
 @pytest.mark.gen_test
-async def test_address_beyond_ascii_is_handed_over_too(server, sink):
-    await smtp_mailer(server).send("ü@example.org", "Grüße", "Grüße\n")
+async def test_address_beyond_ascii_is_handed_over_too(port, sink):
+    await smtp_mailer(port).send("ü@example.org", "Grüße", "Grüße\n")
     [envelope] = sink.envelopes
     assert envelope.rcpt_tos == ["ü@example.org"]
     assert email.message_from_string(envelope.content.decode(), policy=SMTPUTF8)["Subject"] == "Grüße"
 
 
 @pytest.mark.gen_test
-async def test_user_and_password_of_the_url_are_decoded(guarded_server, sink):
-    await smtp_mailer(guarded_server, f"{SMTP_LOGIN}@").send("ann@example.org", "x", "y")
+async def test_user_and_password_of_the_url_are_decoded(guarded_port, sink):
+    await smtp_mailer(guarded_port, f"{SMTP_LOGIN}@").send("ann@example.org", "x", "y")
     assert sink.logins == [(USER, PASSWORD)] and len(sink.envelopes) == 1
 
 
 @pytest.mark.parametrize("login", ["", "me%40example.org:wrong@"])
 @pytest.mark.expects_log("did not take a mail")
 @pytest.mark.gen_test
-async def test_login_that_fails_is_unavailable_and_logged_without_secrets(guarded_server, sink, caplog, login):
+async def test_login_that_fails_is_unavailable_and_logged_without_secrets(guarded_port, sink, caplog, login):
     with pytest.raises(Unavailable):
-        await smtp_mailer(guarded_server, login).send("ann@example.org", "x", TEXT)
+        await smtp_mailer(guarded_port, login).send("ann@example.org", "x", TEXT)
     assert sink.envelopes == []
     assert not any(secret in caplog.text for secret in ("wrong", "me@", "me%40", "ann@", LINK))
 
@@ -312,19 +322,19 @@ async def test_login_that_fails_is_unavailable_and_logged_without_secrets(guarde
 @pytest.mark.parametrize("where", ["RCPT", "DATA"])
 @pytest.mark.expects_log("did not take a mail")
 @pytest.mark.gen_test
-async def test_server_that_fails_is_unavailable_and_logged_without_secrets(server, sink, caplog, where):
+async def test_server_that_fails_is_unavailable_and_logged_without_secrets(port, sink, caplog, where):
     caplog.set_level(logging.DEBUG, "nova_tornado")
     sink.answers[where] = f"451 no <ann@example.org> {LINK}"
     with pytest.raises(Unavailable):
-        await smtp_mailer(server).send("ann@example.org", "x", TEXT)
+        await smtp_mailer(port).send("ann@example.org", "x", TEXT)
     assert "ann@" not in caplog.text and LINK not in caplog.text and "451" in caplog.text
 
 
 @pytest.mark.gen_test
-async def test_receiver_that_the_server_does_not_know_is_a_bad_field(server, sink):
+async def test_receiver_that_the_server_does_not_know_is_a_bad_field(port, sink):
     sink.answers["RCPT"] = "550 no such mailbox"
     with pytest.raises(BadField):
-        await smtp_mailer(server).send("ann@example.org", "x", "y")
+        await smtp_mailer(port).send("ann@example.org", "x", "y")
     assert sink.envelopes == []
 
 
@@ -345,18 +355,18 @@ async def test_server_that_says_nothing_is_unavailable_in_time(monkeypatch):
 
 @pytest.mark.expects_log("did not take a mail")
 @pytest.mark.gen_test
-async def test_a_server_without_tls_is_no_smtps_server(server, sink):
+async def test_a_server_without_tls_is_no_smtps_server(port, sink):
     with pytest.raises(Unavailable):
-        await Mailer(Settings(smtp=f"smtps://127.0.0.1:{server.port}")).send("ann@example.org", "x", "y")
+        await Mailer(Settings(smtp=f"smtps://127.0.0.1:{port}")).send("ann@example.org", "x", "y")
     assert sink.envelopes == []
 
 
 @pytest.mark.expects_log("did not take a mail")
 @pytest.mark.gen_test
-async def test_password_goes_to_another_machine_over_tls_or_not_at_all(guarded_server, sink, monkeypatch):
+async def test_password_goes_to_another_machine_over_tls_or_not_at_all(guarded_port, sink, monkeypatch):
     monkeypatch.setattr(mail_module, "_is_this_machine", lambda _host: False)
     with pytest.raises(Unavailable):
-        await smtp_mailer(guarded_server, f"{SMTP_LOGIN}@").send("ann@example.org", "x", "y")
+        await smtp_mailer(guarded_port, f"{SMTP_LOGIN}@").send("ann@example.org", "x", "y")
     assert sink.logins == [] and sink.envelopes == []
 
 
@@ -382,8 +392,8 @@ async def test_mail_goes_over_tls(sink, monkeypatch, certificate, scheme):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     options = {"tls_context": context, "require_starttls": True} if scheme == "smtp" else {"ssl_context": context}
-    with serving(sink, **options) as server:
-        await Mailer(Settings(smtp=f"{scheme}://localhost:{server.port}")).send("ann@example.org", "x", "y")
+    async with serving(sink, **options) as port:
+        await Mailer(Settings(smtp=f"{scheme}://localhost:{port}")).send("ann@example.org", "x", "y")
     assert len(sink.envelopes) == 1
 
 

@@ -1,8 +1,8 @@
 """Every request of the four protocols that has to do with a chat, and who may not make it.
 
 ``{chat}`` is a closed group of A (its owner), B (a plain member) and others, ``{private}`` the private chat of A and B,
-``{old}`` a message of A in the group, ``{old private}`` one in the private chat, ``{A}`` and so on are users, ``{token}``
-is the caller's. ``{D}`` is a member who has nothing else to do, ``{X}`` a user who is nobody's.
+``{old}`` a message of A in the group, ``{old private}`` one in the private chat, ``{A}`` and so on are users,
+``{token}`` is the caller's. ``{D}`` is a member who has nothing else to do, ``{X}`` a user who is nobody's.
 
 Callers: "outsider" was never in a chat with anybody, "removed" was in the group, "member" is B. A caller who is not
 named may make the request.

@@ -6,9 +6,8 @@ Source: contract "actions" section 8 (for all protocols).
 """
 
 import pytest
-from together.changes import ASKER, PROTOCOLS
+from together.changes import PROTOCOLS
 from together.refusals import REFUSALS, refused_with
-from together.world import CLIENTS
 
 LETTERS = "AB"
 
@@ -67,7 +66,7 @@ async def prepare(world, people, kind):
 
 async def connect_askers(world):
     """A second connection of A by each protocol; those of ``world.clients`` are the others."""
-    return {protocol: await CLIENTS[protocol].connect(world.port, world.tokens["A"]) for protocol in PROTOCOLS}
+    return {protocol: await world.another("A", protocol) for protocol in PROTOCOLS}
 
 
 @pytest.fixture
@@ -98,15 +97,13 @@ async def test_repeat_gives_the_first_answer_again_to_the_one_who_asks(first, ki
         for protocol, asker in askers.items():
             assert await asker.drain() == [], (first, again, protocol)
     assert count() == stored
-    for asker in askers.values():
-        asker.close()
 
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_same_id_for_something_else_is_refused(protocol, world, people, no_presence, count):
     await prepare(world, people, "private")
-    asker = await CLIENTS[protocol].connect(world.port, world.tokens["A"])
+    asker = await world.another("A", protocol)
     await asker.send(frame(protocol, world, "private"))
     await asker.drain()
     first_chat = world.facts["chat"]
@@ -125,7 +122,6 @@ async def test_same_id_for_something_else_is_refused(protocol, world, people, no
         assert refused_with(protocol, await asker.drain()) == REFUSALS[protocol].bad_field, bad
     assert not any((await world.drain()).values())
     assert count() == stored
-    asker.close()
 
 
 @pytest.mark.gen_test
@@ -135,10 +131,9 @@ async def test_same_id_of_another_account_is_another_message(protocol, world, pe
     ids = set()
     before = count()
     for letter in "AB":
-        asker = await CLIENTS[protocol].connect(world.port, world.tokens[letter])
+        asker = await world.another(letter, protocol)
         await asker.send(frame(protocol, world, "private", letter=letter))
         ids.add(id_of(protocol, await asker.drain()))
-        asker.close()
     assert len(ids) == 2
     assert count() == before + 2
 
@@ -147,12 +142,10 @@ async def test_same_id_of_another_account_is_another_message(protocol, world, pe
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_without_an_id_each_send_is_a_message(protocol, world, people, no_presence, count):
     await prepare(world, people, "private")
-    asker = await CLIENTS[protocol].connect(world.port, world.tokens["A"])
+    asker = await world.another("A", protocol)
     before = count()
     ids = set()
     for _ in range(2):
         await asker.send(frame(protocol, world, "private", client_id=None))
         ids.add(id_of(protocol, await asker.drain()))
     assert len(ids) == 2 and count() == before + 2
-    asker.close()
-    assert ASKER not in {letter for letter, _ in world.clients}

@@ -14,7 +14,6 @@ from people import NOTHING
 from together.makers import filled
 from together.refusals import refused_with
 from together.requests_of_chats import ELSEWHERE, REQUESTS
-from together.world import CLIENTS, new_token
 
 CALLERS = {"outsider": "C", "removed": "C", "member": "B"}
 LEFT_OUT = ("sessions", "counters")
@@ -71,7 +70,7 @@ async def code_of(world, letter, request, asker, protocol):
 @pytest.mark.parametrize("caller", CALLERS)
 async def test_who_may_not_is_refused(caller, protocol, world, people, stored, no_presence):
     letter = await prepare(world, people, caller)
-    asker = await CLIENTS[protocol].connect(world.port, world.tokens[letter])
+    asker = await world.another(letter, protocol)
     before = stored()
     wrong = []
     asked = 0
@@ -90,7 +89,6 @@ async def test_who_may_not_is_refused(caller, protocol, world, people, stored, n
             before = stored()
     assert not wrong, "\n".join(wrong)
     assert asked > 5
-    asker.close()
 
 
 @pytest.mark.gen_test
@@ -151,9 +149,8 @@ async def test_removal_takes_effect_at_once_in_every_protocol(world, people, no_
     received = await world.drain()
     assert not any(packets for (who, _), packets in received.items() if who == "B"), received
     assert all(packets for (who, protocol), packets in received.items() if who == "A" and protocol != "opcodes")
-    again = await CLIENTS["opcodes"].connect(world.port, await new_token(world.persons["B"]))
+    again = await world.another("B", "opcodes")
     assert again.lists["chat_ids"] == [world.facts["private"]]
-    again.close()
 
 
 def test_every_request_with_a_chat_is_asked():

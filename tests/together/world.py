@@ -68,6 +68,7 @@ class World:
         self.facts |= dict.fromkeys(("last time", "last text", "last sender"))
         self.actor = "A"
         self.more: dict[str, Any] = {}
+        self._others: list[ProtocolClient] = []
 
     async def populate(self, people: Make) -> None:
         """Register everybody."""
@@ -94,6 +95,12 @@ class World:
         if sender is not None:
             self.asker = self.clients[ASKER, sender]
 
+    async def another(self, letter: str, protocol: str) -> Any:
+        """One more connection of a user, which is not drained with the others."""
+        client = await CLIENTS[protocol].connect(self.port, self.tokens[letter])
+        self._others.append(client)
+        return client
+
     async def settle(self) -> None:
         """Wait until the plugins' subscribers have done their part of what has happened."""
         assert self.nova._dispatcher is not None
@@ -111,7 +118,7 @@ class World:
 
     def close(self) -> None:
         """Close all sockets."""
-        for client in self.clients.values():
+        for client in (*self.clients.values(), *self._others):
             client.close()
 
     def expect_system_message(self, text: str) -> None:

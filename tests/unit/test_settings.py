@@ -31,7 +31,8 @@ def test_flags_win_over_variables_and_variables_over_the_file(tmp_path):
 def test_all_settings_can_stand_in_the_file(tmp_path):
     (tmp_path / "nova.toml").write_text(
         'host = "::1"\nport = 0\ndata = "d"\nmongo = "mongodb://a,b:2/x?w=1"\nworkers = 1\n'
-        'base_url = "https://Chat.Example/nova/"\nmail_dir = "m"\nbcrypt_rounds = 4\nrate_limits = false\n'
+        'base_url = "https://Chat.Example/nova/"\nmail_dir = "m"\nmail_from = "no-reply@mail.example"\n'
+        "file_max_mib = 100\nbcrypt_rounds = 4\nrate_limits = false\n"
         'allow_origin = ["https://a.example", "http://b.example:8080"]\n'
         'trusted_proxies = ["127.0.0.1", "10.1.2.3/8"]\nplugins_off = ["nova_message_filters"]\n'
     )
@@ -42,6 +43,8 @@ def test_all_settings_can_stand_in_the_file(tmp_path):
         mongo="mongodb://a,b:2/x?w=1",
         base_url="https://chat.example/nova",
         mail_dir=tmp_path / "m",
+        mail_from="no-reply@mail.example",
+        file_max_mib=100,
         bcrypt_rounds=4,
         rate_limits=False,
         allow_origin=("https://a.example", "http://b.example:8080"),
@@ -58,6 +61,8 @@ def test_all_settings_can_be_variables(tmp_path):
         "NOVA_WORKERS": "1",
         "NOVA_BASE_URL": "http://localhost:1/",
         "NOVA_SMTP": "smtps://me:secret@mail.example:465",
+        "NOVA_MAIL_FROM": "nova@localhost",
+        "NOVA_FILE_MAX_MIB": "1",
         "NOVA_RATE_LIMITS": "off",
         "NOVA_ALLOW_ORIGIN": "https://a.example, https://b.example",
         "NOVA_PLUGINS_OFF": "one,two",
@@ -68,6 +73,8 @@ def test_all_settings_can_be_variables(tmp_path):
         data=Path("/srv/nova"),
         base_url="http://localhost:1",
         smtp="smtps://me:secret@mail.example:465",
+        mail_from="nova@localhost",
+        file_max_mib=1,
         rate_limits=False,
         allow_origin=("https://a.example", "https://b.example"),
         plugins_off=("one", "two"),
@@ -149,6 +156,11 @@ BAD = [
         for value in ("x", "ftp://x", "http://", "http://x?a", "http://x/#a", "http://a@b", "http://x:y")
     ],
     *[("smtp", value) for value in ("x", "http://x", "smtp://", "smtp://x/y", "smtp://x?y", "smtp://x:99999")],
+    *[
+        ("mail_from", value)
+        for value in ("x", "a@", "@b.cd", "a b@c.de", "Nova <a@b.cd>", "a@b.cd\nBcc: x@y.z", "ü@b.cd", 1)
+    ],
+    *[("file_max_mib", value) for value in ("0", "1025", "-1", "1.5", 0, True, "25 MiB")],
     *[("rate_limits", value) for value in ("maybe", "2", 1, [])],
     *[
         ("allow_origin", value)
@@ -170,6 +182,18 @@ def test_a_bad_value_is_refused(name, value):
 @pytest.mark.parametrize("name", ["mongo", "smtp", "redis"])
 def test_a_value_that_may_hold_a_password_is_not_repeated(name):
     assert "secret" not in refusal({name: "htp://me:secret@host"})
+
+
+@pytest.mark.parametrize(
+    ("given", "links"),
+    [
+        ({"base_url": "https://chat.example/nova"}, "https://chat.example/nova"),
+        ({"host": "chat.example", "port": 80}, "http://chat.example:80"),
+        ({"host": "::1"}, "http://[::1]:8000"),
+    ],
+)
+def test_links_begin_with_the_base_url_or_with_host_and_port(given, links):
+    assert Settings(**given).links_base_url == links
 
 
 def test_mails_go_to_one_place():
