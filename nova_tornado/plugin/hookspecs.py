@@ -68,10 +68,10 @@ def nova_routes(nova: Nova) -> Sequence[Route]:  # type: ignore[empty-body]
 
 
 @hookspec
-def nova_protocols(nova: Nova) -> Sequence[MountedProtocol]:  # type: ignore[empty-body]
-    """Wire protocols that the plugin adds."""
+def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:  # type: ignore[empty-body]
+    """Objects that are told of every event."""
 
 
 @hookspec
-def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:  # type: ignore[empty-body]
-    """Objects that are told of every event."""
+def nova_protocols(nova: Nova) -> Sequence[MountedProtocol]:  # type: ignore[empty-body]
+    """Wire protocols that the plugin adds."""
