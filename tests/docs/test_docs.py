@@ -29,7 +29,8 @@ from nova_tornado.settings import CONFIG_FILE, OPTIONS, Settings, load
 ACTIONS = "docs/protocols/actions.md"
 OPERATING = "docs/operating.md"
 GUIDE = "docs/plugins.md"
-OWN_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ACTIONS, OPERATING, GUIDE)
+PROTOCOLS = "docs/protocols/README.md"
+OWN_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ACTIONS, PROTOCOLS, OPERATING, GUIDE)
 LINE_MAX_CHARACTERS = 120
 END_OF_BLOCK = "-- end of block --"
 NOTIFICATION = re.compile(r"""(?:notification\(|Notice\([^"]*)"([a-z_]+)\"""")
