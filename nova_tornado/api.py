@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from nova_tornado.domain import errors, events, models, rules
 from nova_tornado.domain.errors import ErrorCode, NovaError
 from nova_tornado.domain.events import Event
+from nova_tornado.domain.times import iso_time
 from nova_tornado.native import packets as native_packets
 from nova_tornado.native.base import ActionsHandler, path_id
 from nova_tornado.native.chat_handlers import HistoryHandler
@@ -25,7 +26,7 @@ from nova_tornado.storage.sessions import SessionKind
 from nova_tornado.storage.store import Store
 from nova_tornado.web.base import BaseHandler
 from nova_tornado.web.jsons import dumps, dumps_exact, loads_exact
-from nova_tornado.web.schemas import Checked, Request
+from nova_tornado.web.schemas import Checked, Request, optional
 from nova_tornado.web.services import Services
 from nova_tornado.web.socket import JsonSocket, SignedInSocket
 
@@ -64,9 +65,11 @@ __all__ = [
     "errors",
     "events",
     "hookimpl",
+    "iso_time",
     "loads_exact",
     "models",
     "native_packets",
+    "optional",
     "path_id",
     "rules",
 ]

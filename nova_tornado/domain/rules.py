@@ -8,7 +8,6 @@ in every protocol. Source: actions document, register and PATCH /user; contract 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from nova_tornado.domain.errors import BadField
 
@@ -34,6 +33,8 @@ MADE_NAME_MAX_CHARACTERS = 24
 MADE_NAME_DEFAULT = "user"
 ID_MAX = 2**53
 """Ids above this are not exact in JavaScript; none is ever given out, so they name nothing."""
+IDS_MAX_COUNT = 10_000
+"""Ids in one list: a frame has room for millions, and looking through them would hold everybody else up."""
 NO_ID = 0
 """An id that never names anything."""
 
@@ -52,7 +53,7 @@ _NOT_IN_FILE_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 
 
 def is_integer(value: object) -> bool:
-    """Whether a JSON value is an integer (a boolean is not; an integer beyond 64 bits arrives as a whole float)."""
+    """Whether a JSON value is an integer (a boolean is not; an integer beyond 64 bits may arrive as a whole float)."""
     return type(value) is int or (type(value) is float and value.is_integer() and abs(value) >= 2**63)
 
 
@@ -79,6 +80,21 @@ def check_id(value: object, key: str) -> int:
     if not is_integer(value):
         raise BadField(f"Data type error for key {key}")
     return known_id(value)  # type: ignore[arg-type]
+
+
+def check_ids(value: object, key: str) -> list[int]:
+    """A list of ids from a client, as ``check_id`` gives them; those given twice count once.
+
+    Raises:
+        BadField: missing, no list of integers, or more than ``IDS_MAX_COUNT``.
+    """
+    if value is None:
+        raise BadField(f"Field {key} is missing")
+    if not isinstance(value, list):
+        raise BadField(f"Data type error for key {key}")
+    if len(value) > IDS_MAX_COUNT:
+        raise BadField(f"Field {key} cannot name more than {IDS_MAX_COUNT}")
+    return list(dict.fromkeys(check_id(each, key) for each in value))
 
 
 def check_string(value: object, key: str) -> str:
@@ -264,14 +280,14 @@ def check_text(value: object, key: str = "content") -> str:
     return _check_length(text, TEXT_MAX_CHARACTERS, "Message")
 
 
-def check_client_message_id(value: Any) -> str | None:
+def check_client_message_id(value: object, key: str = "client_message_id") -> str | None:
     """The client's own id of a send, 1–64 characters; None where the client gave none."""
     if value is None:
         return None
-    client_id = check_string(value, "client_message_id")
+    client_id = check_string(value, key)
     if not client_id:
-        raise BadField("client_message_id cannot be empty")
-    return _check_length(client_id, CLIENT_MESSAGE_ID_MAX_CHARACTERS, "client_message_id")
+        raise BadField(f"{key} cannot be empty")
+    return _check_length(client_id, CLIENT_MESSAGE_ID_MAX_CHARACTERS, key)
 
 
 def check_content_type(value: object, key: str = "content_type") -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from tornado.web import stream_request_body
 
 from nova_tornado.domain.errors import TooLarge
-from nova_tornado.domain.models import File
 from nova_tornado.native.base import ActionsHandler
-from nova_tornado.native.packets import Struct
+from nova_tornado.native.packets import file_struct
 from nova_tornado.services.files import Upload
 from nova_tornado.web.application import DROPPED_MAX_BYTES
 from nova_tornado.web.files import FileDownload
@@ -18,18 +17,6 @@ FORM_MAX_BYTES = 64 * 1024
 """What may stand around the file in a body: boundaries, headers, other fields."""
 UPLOAD_TIMEOUT_S = 600
 """For a body to arrive; 25 MiB take so long on a line of 350 kbit/s."""
-
-
-def file_struct(file: File) -> Struct:
-    """The struct File."""
-    return {
-        "id": file.id,
-        "name": file.name,
-        "url": file.url,
-        "size": file.size_bytes,
-        "content_type": file.content_type,
-        "created_at": file.created_us / 1e6,
-    }
 
 
 @stream_request_body

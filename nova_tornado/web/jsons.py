@@ -38,8 +38,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+class WrittenFloat(float):
+    """A number that was written as a float: no integer, however large and whole (see ``rules.is_integer``)."""
+
+
 def _finite(digits: str) -> float:
-    number = float(digits)
+    number = WrittenFloat(digits)
     if math.isinf(number):
         raise ValueError(f"{digits} is too large for a float")  # it could not be written again
     return number

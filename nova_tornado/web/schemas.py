@@ -29,6 +29,11 @@ class Checked(fields.Field[Any]):
         return self._check(None if value is missing else value, attr or "")
 
 
+def optional(check: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """A check that lets a missing field pass, as None."""
+    return lambda value, key: None if value is None else check(value, key)
+
+
 class Request(Schema):
     """The base of all requests: unknown fields are ignored."""
 

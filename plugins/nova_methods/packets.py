@@ -8,13 +8,12 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from nova_tornado.api import ErrorCode, Event, Packet, WireProtocol, dumps, events, models
+from nova_tornado.api import ErrorCode, Event, Packet, WireProtocol, dumps, events, iso_time, models
 
 NAME = "methods"
 CACHED_USER_STRUCTS = 20_000
@@ -22,7 +21,6 @@ CACHED_PHOTO_MAX_CHARACTERS = 2_000
 """Users with a larger photo are encoded each time: 20,000 photos of 100,000 characters would not fit into memory."""
 UPDATES_PER_PACKET = 1_000
 """How many messages one ``messages_updated`` tells of."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 GOLDEN_RATIO = 0.618033988749895
 COLOR_LIGHTNESS, COLOR_SATURATION = 0.45, 0.6
 """Dark enough for white letters on it."""
@@ -69,11 +67,6 @@ ERROR_TYPES: dict[ErrorCode, str] = {
 ROLES = {models.Role.OWNER: "Owner", models.Role.ADMIN: "Admin", models.Role.MEMBER: "Member"}
 
 # Structs
-
-
-def iso_time(time_us: int) -> str:
-    """A time in ISO 8601, UTC, with its microseconds."""
-    return (EPOCH + timedelta(microseconds=time_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def color(user_id: int) -> str:

@@ -14,8 +14,6 @@ from marshmallow import missing
 
 from nova_tornado.api import Checked, Request, dumps_exact, errors, rules
 
-USERS_MAX_COUNT = 10_000
-"""User ids in one request: a frame has room for millions, and looking through them would hold everybody else up."""
 FILES_MAX_COUNT = 10
 FILE_MAX_BYTES = 5 * 1024 * 1024
 """Of a file as it is when decoded."""
@@ -60,13 +58,10 @@ def check_key(value: Any, key: str) -> orjson.Fragment:
 
 def check_user_ids(value: Any, key: str) -> list[int]:
     """A list of at least one user id."""
-    if value is None:
-        raise errors.BadField(f"Field {key} is missing")
-    if not isinstance(value, list):
-        raise errors.BadField(f"Data type error for key {key}")
-    if not 0 < len(value) <= USERS_MAX_COUNT:
-        raise errors.BadField(f"Field {key} must name 1 to {USERS_MAX_COUNT} users")
-    return [rules.check_id(user_id, key) for user_id in value]
+    user_ids = rules.check_ids(value, key)
+    if not user_ids:
+        raise errors.BadField(f"Field {key} must name at least one user")
+    return user_ids
 
 
 def check_title(value: Any, key: str) -> str:
@@ -105,11 +100,6 @@ def check_files(value: Any, key: str) -> list[SentFile]:
     if not all(isinstance(file, dict) for file in value):
         raise errors.BadField("A file must be a JSON object with name and data")
     return [SentFile(**FileFields().read(file)) for file in value]
-
-
-def check_client_message_id(value: Any, _key: str) -> str | None:
-    """The client's own id of a send; null counts as none."""
-    return rules.check_client_message_id(value)
 
 
 class PresentChecked(Checked):
@@ -160,7 +150,7 @@ class SendMessage(MethodArgs):
 
     chat = Checked(rules.check_id)
     text = Checked(check_text)
-    client_message_id = Checked(check_client_message_id)
+    client_message_id = Checked(rules.check_client_message_id)
     files = Checked(check_files)  # last, because it costs most
 
     def read(self, body: Any) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from nova_tornado.api import Checked, Request, errors, path_id, rules
+from nova_tornado.api import Checked, Request, errors, optional, path_id, rules
 
 
 class ContactMode(StrEnum):
@@ -31,11 +30,6 @@ def check_mode(value: object) -> str:
     return value
 
 
-def optional(check: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """A check that lets a missing field pass, as None."""
-    return lambda value, key: None if value is None else check(value, key)
-
-
 def check_whole_number(value: object, key: str) -> int:
     """Any integer at all."""
     if type(value) is not int:
@@ -49,11 +43,6 @@ def check_contact_mode(value: object, key: str) -> ContactMode:
         return ContactMode(rules.check_string(value, key))
     except ValueError:
         raise errors.BadField(f'Field {key} must be "id" or "username"') from None
-
-
-def check_ids(value: object, key: str) -> list[int]:
-    """A list of ids."""
-    return [rules.check_id(item, key) for item in check_list(value, key)]
 
 
 def check_list(value: object, key: str) -> list[Any]:
@@ -142,8 +131,8 @@ class GroupEdit(Request):
 
     chat_id = Checked(rules.check_id)
     chat_name = Checked(optional(rules.check_chat_title))
-    add_members = Checked(optional(check_ids))
-    remove_members = Checked(optional(check_ids))
+    add_members = Checked(optional(rules.check_ids))
+    remove_members = Checked(optional(rules.check_ids))
 
     def read(self, body: Any) -> dict[str, Any]:
         """The checked fields."""
@@ -172,4 +161,4 @@ class NewMessage(Request):
     chat_id = Checked(rules.check_id)
     content = Checked(rules.check_text)
     content_type = Checked(rules.check_content_type)
-    client_message_id = Checked(lambda value, _key: rules.check_client_message_id(value))
+    client_message_id = Checked(rules.check_client_message_id)

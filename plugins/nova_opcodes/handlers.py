@@ -115,8 +115,8 @@ class OpcodesSocket(JsonSocket, SignedInSocket):
             user,
             fields["chat_id"],
             title=fields["chat"],
-            add_ids=fields["add_users"],
-            remove_ids=fields["remove_users"],
+            add_ids=fields["add_users"] or (),
+            remove_ids=fields["remove_users"] or (),
             origin=models.Origin(self.outbox),
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
-from nova_tornado.api import Checked, Request, errors, rules
+from nova_tornado.api import Checked, Request, errors, optional, rules
 
 
 class ChatType(IntEnum):
@@ -39,37 +39,12 @@ def check_friend_answer(value: Any, key: str) -> FriendAnswer:
     return FriendAnswer(value)
 
 
-def check_user_ids(value: Any, key: str) -> list[int]:
-    """A list of ids, each once; those that name nothing become ``rules.NO_ID``."""
-    if value is None:
-        raise errors.BadField(f"Field {key} is missing")
-    # A frame has room for millions of them: their types are looked at all at once.
-    if not isinstance(value, list) or set(map(type, value)) - {int}:
-        raise errors.BadField(f"Field {key} must be a list of integers")
-    return [rules.known_id(user_id) for user_id in dict.fromkeys(value)]
-
-
-def check_more_user_ids(value: Any, key: str) -> list[int]:
-    """The same, and nobody where there is no list."""
-    return [] if value is None else check_user_ids(value, key)
-
-
-def check_new_title(value: Any, key: str) -> str | None:
-    """1–60 characters; None leaves the title as it is."""
-    return None if value is None else rules.check_chat_title(value, key)
-
-
-def check_client_message_id(value: Any, _key: str) -> str | None:
-    """The client's own id of a send, if it gives one."""
-    return rules.check_client_message_id(value)
-
-
 class NewMessage(Request):
     """11/1 and 11/2."""
 
     chat_id = Checked(rules.check_id)
     message = Checked(rules.check_text)
-    client_message_id = Checked(check_client_message_id)
+    client_message_id = Checked(rules.check_client_message_id)
 
 
 class EditedMessage(Request):
@@ -90,7 +65,7 @@ class DeletedMessage(Request):
 class NewChat(Request):
     """13/1."""
 
-    user_ids = Checked(check_user_ids)
+    user_ids = Checked(rules.check_ids)
     type = Checked(check_chat_type)
 
 
@@ -98,9 +73,9 @@ class ChangedChat(Request):
     """13/2."""
 
     chat_id = Checked(rules.check_id)
-    chat = Checked(check_new_title)
-    add_users = Checked(check_more_user_ids)
-    remove_users = Checked(check_more_user_ids)
+    chat = Checked(optional(rules.check_chat_title))
+    add_users = Checked(optional(rules.check_ids))
+    remove_users = Checked(optional(rules.check_ids))
 
 
 class NewFriend(Request):

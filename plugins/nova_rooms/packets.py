@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from nova_rooms.entered import Entered
-from nova_tornado.api import ErrorCode, Event, Packet, WireProtocol, dumps, events, models
+from nova_tornado.api import ErrorCode, Event, Packet, WireProtocol, dumps, events, iso_time, models
 
 NAME = "rooms"
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (UTC, like all our times; "Z" is appended)
 
 Struct = dict[str, Any]
 
@@ -74,11 +72,6 @@ class ProfileSaved(Event):
 # Structs
 
 
-def time_text(time_us: int) -> str:
-    """A time in ISO 8601, to the microsecond."""
-    return f"{(EPOCH + timedelta(microseconds=time_us)).isoformat(timespec='microseconds')}Z"
-
-
 def names(user: models.User) -> Struct:
     """What a user is called."""
     return {"first_name": user.shown_first_name, "last_name": user.last_name}
@@ -100,7 +93,7 @@ def room(chat: models.Chat, other: models.User, last_message: models.Entry | Non
         "chat_room_id": chat.id,
         "other_user_id": other.id,
         **names(other),
-        "last_message_timestamp": time_text(last_message.sent_us) if last_message is not None else None,
+        "last_message_timestamp": iso_time(last_message.sent_us) if last_message is not None else None,
     }
 
 
@@ -119,7 +112,7 @@ def notification(chat: models.Chat, latest: models.Entry, reader_id: int) -> Str
         "sender_id": latest.sender_id,
         "chat_room_id": chat.id,
         "is_read": latest.seq <= chat.members[reader_id].read_seq,
-        "timestamp": time_text(latest.sent_us),
+        "timestamp": iso_time(latest.sent_us),
     }
 
 
@@ -133,7 +126,7 @@ def message(entry: models.Entry, sender_id: int) -> Struct:
         "message_id": entry.id,
         "user_id": sender_id,
         "message": entry.plain_text,
-        "timestamp": time_text(entry.sent_us),
+        "timestamp": iso_time(entry.sent_us),
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nova_tornado.api import Checked, Request, errors, rules
+from nova_tornado.api import Checked, Request, errors, optional, rules
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -61,26 +61,6 @@ def check_optional_time(value: Any, key: str) -> int | None:
     return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - EPOCH) // MICROSECOND
 
 
-def check_optional_client_id(value: Any, _key: str) -> str | None:
-    """The client's own id of a send."""
-    return rules.check_client_message_id(value)
-
-
-def check_optional_first_name(value: Any, key: str) -> str | None:
-    """A first name, if there is one."""
-    return None if value is None else rules.check_first_name(value, key)
-
-
-def check_optional_last_name(value: Any, key: str) -> str | None:
-    """A last name, if there is one."""
-    return None if value is None else rules.check_last_name(value, key)
-
-
-def check_optional_password(value: Any, key: str) -> str | None:
-    """A password, if there is one."""
-    return None if value is None else rules.check_password(value, key)
-
-
 class Registration(Request):
     """POST /http/register."""
 
@@ -100,9 +80,9 @@ class Credentials(Request):
 class ProfileChange(Request):
     """PUT /http/users/profile."""
 
-    first_name = Checked(check_optional_first_name)
-    last_name = Checked(check_optional_last_name)
-    password = Checked(check_optional_password)
+    first_name = Checked(optional(rules.check_first_name))
+    last_name = Checked(optional(rules.check_last_name))
+    password = Checked(optional(rules.check_password))
 
     def read(self, body: Any) -> dict[str, Any]:
         """The checked fields.
@@ -166,7 +146,7 @@ class RoomMessage(Request):
 
     other_user_id = Checked(rules.check_id)
     message = Checked(rules.check_text)
-    client_message_id = Checked(check_optional_client_id)
+    client_message_id = Checked(rules.check_client_message_id)
 
 
 class GroupMessage(Request):
@@ -174,7 +154,7 @@ class GroupMessage(Request):
 
     chat_group_id = Checked(rules.check_id)
     message = Checked(rules.check_text)
-    client_message_id = Checked(check_optional_client_id)
+    client_message_id = Checked(rules.check_client_message_id)
 
 
 class BotMessage(Request):

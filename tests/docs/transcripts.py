@@ -10,7 +10,6 @@ the lines that are indented::
     alice → /ws/ {"action": "ping"}                     a packet to the server
     alice ← /ws/ {"action": "pong", …}                  a packet from it
     alice ← /ws/ closed 1000                            the end of the socket
-    alice → /ws/ close                                  the socket is closed from this side
 
 A name has at most one socket at each path of ``SOCKETS``; for another device of the same user take another name.
 What a name is shown to get at a socket is all that it gets there by that block, in this order.
@@ -325,23 +324,12 @@ class Runner:
         self._received[person.name, path] = []
         self._answer = (101, {}, b"")
 
-    async def _close(self, socket: tuple[str, str]) -> None:
-        connection = self._sockets.pop(socket)
-        connection.close()
-        async with asyncio.timeout(WAIT_S):
-            while await connection.read_message() is not None:
-                pass
-
     # Steps
 
     async def _do(self, name: str, what: str) -> None:
         person = self._persons.setdefault(name, Person(self._port, name))
         if frame := FRAME.fullmatch(what):
-            socket = (name, frame[1])
-            if frame[2] == "close":
-                await self._close(socket)
-            else:
-                await self._send(socket, in_one_line(frame[2]))
+            await self._send((name, frame[1]), in_one_line(frame[2]))
         elif handshake := HANDSHAKE.fullmatch(what):
             path, query, headers = handshake.groups()
             await self._shake_hands(person, path, query or "", dict(HEADER.findall(headers)))

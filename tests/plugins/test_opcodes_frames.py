@@ -150,7 +150,7 @@ async def test_frames_up_to_16_mib_are_answered_and_above_that_closed(people):
     head, tail = '{"op":11,"t":1,"d":{"chat_id":1,"message":"', '"}}'
     await client.refused_frame(head + "x" * (2**24 - len(head + tail)) + tail, 12, 1)
     numbers = json.dumps({"op": 13, "t": 1, "d": {"type": 2, "user_ids": list(range(10**9, 10**9 + 1_000_000))}})
-    assert await client.refused_frame(numbers, 14, 1) == "User not found"
+    assert await client.refused_frame(numbers, 14, 1) == "Field user_ids cannot name more than 10000"
     with suppress(WebSocketClosedError):
         await client.send(head + "x" * 2**24 + tail)
     await client.expect_close(1009)

@@ -210,19 +210,23 @@ async def register_by_modes(world: World) -> None:
     await world.asker.send(request)
 
 
+def find_link(world: World) -> str:
+    """The path of the link in the only mail."""
+    [path] = world.more["mail_dir"].glob("*.eml")
+    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    body = mail.get_body(("plain",))
+    assert body is not None
+    link = re.search(r"https?://[^/\s]+(/http/register/\S+)", body.get_content())
+    assert link is not None
+    return link[1]
+
+
 async def register_by_rooms(world: World) -> None:
     """Somebody new opens the link that was mailed."""
     world.facts["new name"] = "Newton"
     account = {"email": "newton@example.org", "password": "secret1", "first_name": "Newton", "last_name": ""}
     assert (await world.persons["X"].post("/http/register", account, with_cookie=False)).status == 200
-    mail_dir = world.more["mail_dir"]
-    [path] = [path for path in mail_dir.iterdir() if path.suffix == ".eml"]
-    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    body = mail.get_body(("plain",))
-    assert body is not None
-    link = re.search(r"/http/register/\S+", body.get_content())
-    assert link is not None
-    assert (await world.persons["X"].get(link[0], with_cookie=False)).status == 200
+    assert (await world.persons["X"].get(find_link(world), with_cookie=False)).status == 200
 
 
 async def sign_in_natively(world: World) -> None:

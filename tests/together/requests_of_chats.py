@@ -1,8 +1,9 @@
 """Every request of the four protocols that has to do with a chat, and who may not make it.
 
 ``{chat}`` is a closed group of A (its owner), B (a plain member) and others, ``{private}`` the private chat of A and B,
-``{old}`` a message of A in the group, ``{old private}`` one in the private chat, ``{A}`` and so on are users,
-``{token}`` is the caller's. ``{D}`` is a member who has nothing else to do, ``{X}`` a user who is nobody's.
+``{old}`` a message of A in the group, ``{old private}`` one in the private chat, ``{own}`` a message of B in the group.
+``{A}`` and so on are users, ``{token}`` is the caller's. ``{D}`` is a member who has nothing else to do, ``{X}`` a user
+who is nobody's.
 
 Callers: "outsider" was never in a chat with anybody, "removed" was in the group, "member" is B. A caller who is not
 named may make the request.
@@ -122,7 +123,9 @@ REQUESTS: dict[str, list[Request]] = {
         by_opcodes(11, 6, ALL, chat_id="{chat}", message_id="{old}", message="x"),
         by_opcodes(11, 6, ALL, chat_id="{private}", message_id="{old private}", message="x"),
         by_opcodes(11, 6, ALL, chat_id="{private}", message_id="{old}", message="x"),
+        by_opcodes(11, 6, "member", chat_id="{private}", message_id="{own}", message="x"),
         by_opcodes(11, 7, ALL, chat_id="{chat}", message_id="{old}"),
+        by_opcodes(11, 7, "member", chat_id="{private}", message_id="{own}"),
         by_opcodes(11, 7, ALL, chat_id="{private}", message_id="{old private}"),
         by_opcodes(13, 2, ALL, chat_id="{chat}", chat="x"),
         by_opcodes(13, 2, ALL, chat_id="{private}", chat="x"),

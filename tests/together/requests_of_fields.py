@@ -117,7 +117,7 @@ GOOD: dict[str, list[Good]] = {
 }
 
 UNKNOWN_IDS = (0, -1, 2**53 + 1, 2**63, 10**30, -(10**30))
-NO_IDS = (1.0, True, False, "1", "", [], {}, [1], {"id": 1}, 1e-3)
+NO_IDS = (1.0, 1e300, True, False, "1", "", [], {}, [1], {"id": 1}, 1e-3)
 NO_TEXTS = (1, 1.5, True, False, [], {}, ["x"], {"text": "x"})
 UNWRITABLE = ("\0", "a\0b", "\ud800", "a\udfffb", "\udc00\ud800")
 TOO_LONG = {TEXT: "x" * 20_001, ANY_TEXT: "x" * 20_001, TITLE: "x" * 61, SHORT: "x" * 65, NAME: "x" * 65}

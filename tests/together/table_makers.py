@@ -242,6 +242,11 @@ MAKERS: dict[str, dict[str, Maker]] = {
         "actions": Http(accept_natively),
         "opcodes": system_says(NEW_FRIENDS, operate(16, 2, user_id="{C}", type=1)),
     },
+    "friend accepted with whom there is a chat": {
+        **NO_FRIENDS,
+        "actions": Http(accept_natively),
+        "opcodes": system_says(NEW_FRIENDS, operate(16, 2, user_id="{C}", type=1)),
+    },
     "friend declined": {
         **NO_FRIENDS,
         "actions": Http(decline_natively),
@@ -278,4 +283,7 @@ MAKERS: dict[str, dict[str, Maker]] = {
         "rooms": Http(sign_out_by_rooms),
     },
     "token asked for": {**NATIVE_ONLY, "actions": Http(ask_for_token)},
+    "account ended, of a member": {**NATIVE_ONLY, "actions": native("DELETE", "/user")},
+    "account ended, of a friend": {**NATIVE_ONLY, "actions": native("DELETE", "/user")},
+    "account ended, of an owner": {**NATIVE_ONLY, "actions": native("DELETE", "/user")},
 }

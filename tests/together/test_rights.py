@@ -41,6 +41,8 @@ async def prepare(world, people, caller):
     facts["old private"] = facts["old"]
     facts["chat"] = (await chats.create_group(owner, "Readers", members)).id
     await world.enter("B")
+    await world.say("B")
+    facts["own"] = facts["old"]
     await world.say("A")
     if caller == "removed":
         await world.enter("C")

@@ -169,8 +169,8 @@ class World:
         return answer.json["data"]
 
 
-async def _private(world: World) -> None:
-    chat, _ = await world.nova.services.chats.open_private(await world.user("A"), world.facts["B"])
+async def _private(world: World, other: str = "B") -> None:
+    chat, _ = await world.nova.services.chats.open_private(await world.user("A"), world.facts[other])
     world.facts["chat"] = chat.id
 
 
@@ -225,11 +225,13 @@ async def _watch(world: World) -> None:
 
 BEFORE: dict[str, Callable[[World], Awaitable[None]]] = {
     "private": _private,
+    "private chat of A and C": lambda world: _private(world, "C"),
     "group": _group,
     "open group": _open_group,
     "small group": _small_group,
     "small open group": _small_open_group,
     "group of A and C": lambda world: world.group("A C"),
+    "group of C and A": lambda world: world.group("C A"),
     "group of A and X": lambda world: world.group("A X"),
     "friends": _friends,
     "friendship": lambda world: world.befriend("A", "C"),

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from nova_tornado.domain import rules
 from nova_tornado.domain.errors import Malformed
 from nova_tornado.web.jsons import CONTAINERS_MAX_COUNT, NESTING_MAX_LEVELS, dumps, dumps_exact, loads, loads_exact
 
@@ -159,3 +160,14 @@ def test_floats_beyond_64_bits_are_malformed():
     for text in ("1e999", "[-1e400]"):
         with pytest.raises(Malformed):
             loads_exact(text)
+
+
+def test_a_whole_float_is_no_integer_where_integers_keep_their_digits():
+    assert [rules.is_integer(value) for value in loads_exact("[1, 1.0, 1e300, 18446744073709551616, -1E2, true]")] == [
+        *(True, False, False, True),
+        *(False, False),
+    ]
+    assert dumps_exact(loads_exact('{"a":[1.5,1e+300,-0.0]}')) in (
+        b'{"a":[1.5,1e+300,-0.0]}',
+        b'{"a":[1.5,1e300,-0.0]}',
+    )
