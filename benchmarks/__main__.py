@@ -30,7 +30,8 @@ TABLE = {
     "history": ("nova", "prototype:handler", "prototype:handler+memory", "ejabberd"),
 }
 """Who takes part in the whole table; the works of Nova alone come after these."""
-DEFAULT_PEERS = {**TABLE, "chat_list": ("nova",), "growth": ("nova",), "memory_history": ("nova",)}
+ALONE = ("chat_list", "growth", "memory_history", "filters")
+DEFAULT_PEERS = {**TABLE, **dict.fromkeys(ALONE, ("nova",))}
 ROUNDS = 3
 QUICK_ROUNDS = 2
 QUICK = Options(run_s=1.5, members=200, pairs=50, idle=300, history=1000, chats=200, short_chat=1000, long_chat=50_000)
@@ -61,6 +62,7 @@ def _run_all(options: Options, rounds: int) -> dict[str, Results]:
         results[name] = run_in_turn(WORKS[name], peers, options, rounds)
         print(work_table(WORKS[name], results[name]), flush=True)
     alone = {"chat_list": run_in_turn(WORKS["chat_list"], ["nova"], options, rounds)}
+    alone |= {"filters": run_in_turn(WORKS["filters"], ["nova"], options, rounds)}
     alone |= run_together([WORKS["growth"], WORKS["memory_history"]], "nova", options, rounds)
     for name in alone:
         print(work_table(WORKS[name], alone[name]), flush=True)

@@ -6,7 +6,9 @@ A plugin is a module (or object) behind an entry point of the group ``nova.plugi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from nova_tornado.domain import errors, events, models, rules
 from nova_tornado.domain.errors import ErrorCode, NovaError
@@ -16,28 +18,51 @@ from nova_tornado.native import packets as native_packets
 from nova_tornado.native.base import ActionsHandler, path_id
 from nova_tornado.native.chat_handlers import HistoryHandler
 from nova_tornado.native.schemas import AnyFields, UserId
-from nova_tornado.plugin.hookspecs import MountedProtocol, Route, Subscriber, hookimpl
+from nova_tornado.plugin.commands import open_for_command, with_settings
+from nova_tornado.plugin.conversations import Conversation
+from nova_tornado.plugin.hookspecs import (
+    Bot,
+    BotReply,
+    Command,
+    MountedProtocol,
+    PluginOption,
+    Route,
+    Subscriber,
+    hookimpl,
+)
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.connection import Connection, Outbox
 from nova_tornado.realtime.hub import Packet, WireProtocol
+from nova_tornado.services.bot_scopes import Ability, check_scope, hearing_of, unbound
+from nova_tornado.services.bots import BotDesk
+from nova_tornado.services.filters import MessageFilter, OutgoingMessage
 from nova_tornado.services.messages import MessageSearch
 from nova_tornado.storage.database import CollectionSpec, Document, DuplicateKeyError, Index, MongoCollection
 from nova_tornado.storage.sessions import SessionKind
 from nova_tornado.storage.store import Store
 from nova_tornado.web.base import BaseHandler
 from nova_tornado.web.jsons import dumps, dumps_exact, loads_exact
+from nova_tornado.web.outbound import Answer, OutboundClient
+from nova_tornado.web.outbound_targets import OutboundError
 from nova_tornado.web.schemas import Checked, Request, optional
 from nova_tornado.web.services import Services
 from nova_tornado.web.socket import JsonSocket, SignedInSocket
 
 __all__ = [
+    "Ability",
     "ActionsHandler",
+    "Answer",
     "AnyFields",
     "BaseHandler",
+    "Bot",
+    "BotDesk",
+    "BotReply",
     "Checked",
     "Clock",
     "CollectionSpec",
+    "Command",
     "Connection",
+    "Conversation",
     "Document",
     "DuplicateKeyError",
     "ErrorCode",
@@ -45,13 +70,18 @@ __all__ = [
     "HistoryHandler",
     "Index",
     "JsonSocket",
+    "MessageFilter",
     "MessageSearch",
     "MongoCollection",
     "MountedProtocol",
     "Nova",
     "NovaError",
+    "OutboundClient",
+    "OutboundError",
     "Outbox",
+    "OutgoingMessage",
     "Packet",
+    "PluginOption",
     "Request",
     "Route",
     "Services",
@@ -60,19 +90,32 @@ __all__ = [
     "Subscriber",
     "UserId",
     "WireProtocol",
+    "check_scope",
     "dumps",
     "dumps_exact",
     "errors",
     "events",
+    "hearing_of",
     "hookimpl",
     "iso_time",
     "loads_exact",
     "models",
     "native_packets",
+    "open_for_command",
     "optional",
     "path_id",
     "rules",
+    "unbound",
+    "with_settings",
 ]
+
+
+@dataclass(slots=True)
+class Offers:
+    """What plugins give for others to use; complete when the lifespans begin."""
+
+    bots: list[Bot] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +124,23 @@ class Nova:
 
     Attributes:
         services: the rules, one service a noun.
+        settings: the plugin's own ones.
     """
 
     services: Services
+    settings: Mapping[str, Any]
     _store: Store
+    _offers: Offers
+
+    @property
+    def bots(self) -> Sequence[Bot]:
+        """The bots of all plugins; complete when the lifespans begin."""
+        return self._offers.bots
+
+    @property
+    def commands(self) -> Sequence[Command]:
+        """The slash commands of all plugins; complete when the lifespans begin."""
+        return self._offers.commands
 
     @property
     def clock(self) -> Clock:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 
-from nova_tornado.api import Nova
+from nova_tornado.api import Nova, Offers
 from nova_tornado.domain.errors import NovaError
 from nova_tornado.native import chat_handlers, file_handlers, friend_handlers, socket, user_handlers
 from nova_tornado.native.base import NotFoundHandler
 from nova_tornado.native.packets import NAME as NATIVE_NAME
 from nova_tornado.plugin.dispatch import Dispatcher
+from nova_tornado.plugin.hookspecs import MountedProtocol
+from nova_tornado.plugin.lifespans import LifespanError, Lifespans
 from nova_tornado.plugin.loader import PluginError, PluginInfo, Plugins
+from nova_tornado.plugin_strikes import Strikes
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
@@ -23,8 +28,10 @@ from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
 from nova_tornado.services.accounts import AccountService
+from nova_tornado.services.bots import BotDesk
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.files import FileService
+from nova_tornado.services.filters import Filters
 from nova_tornado.services.friend_groups import FriendGroupService
 from nova_tornado.services.friends import FriendService
 from nova_tornado.services.mail import Mailer
@@ -99,6 +106,11 @@ class NovaApp:
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         limits = SignInLimits(clock, settings.rate_limits)
         self.purges = Purges(self.store)
+        self._strikes = Strikes()
+        self._filters = Filters(self._strikes)
+        self._of_plugins = settings.of_plugins
+        self._data = settings.data
+        self._offers = Offers()
         self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock, self.purges)
         groups = FriendGroupService(self.store)
         accounts = AccountService(self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats)
@@ -108,7 +120,7 @@ class NovaApp:
             friends=FriendService(self.store, self.directory, self.bus, self.log, self._chats, groups),
             chats=self._chats,
             messages=MessageService(
-                self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus, clock
+                self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus, clock, self._filters
             ),
             files=FileService(self.store, self.chat_cache, clock, settings.file_max_mib * 1024**2),
             registrations=RegistrationService(
@@ -117,6 +129,7 @@ class NovaApp:
             directory=self.directory,
             hub=self.hub,
             presence=Presence(self.hub, self.bus),
+            bots=BotDesk(),
             bus=self.bus,
             clock=clock,
             request_limits=RequestLimits(clock, settings.rate_limits),
@@ -127,19 +140,15 @@ class NovaApp:
         self.ready = False
         self._is_closed = False
         self._dispatcher: Dispatcher | None = None
+        self._lifespans = Lifespans()
 
     async def open(self) -> None:
-        """Bring the database up to date and take the plugins in."""
-        own_names = [spec.name for spec in COLLECTIONS]
-        await self.store.prepare(tuple(self._plugins.collect_collections(own_names)))
-        await self.services.accounts.open()
-        nova = Nova(self.services, self.store)
+        """Bring the database up to date, take the plugins in, and begin what runs beside the requests."""
+        self._strikes.begin(self._data)
+        protocols = await self.open_rules()
+        nova = self.facade_of
         own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in NATIVE_ROUTES)]
-        protocols = self._plugins.collect_protocols(NATIVE_NAME, nova)
         routes: list[Any] = [*NATIVE_ROUTES, *self._plugins.collect_routes(own_paths, protocols, nova)]
-        subscribers = [(plugin, each) for plugin, mounted in protocols for each in mounted.subscribers]
-        self._dispatcher = Dispatcher([*subscribers, *self._plugins.call("nova_subscribers", nova=nova)])
-        self.bus.add_sink(self._dispatcher.publish)
         await self.services.accounts.finish_deletions()
         await self.purges.open()
         await self.services.files.open()
@@ -155,7 +164,38 @@ class NovaApp:
             websocket_ping_interval=PING_INTERVAL_S,
             websocket_ping_timeout=PING_TIMEOUT_S,
         )
+        await self._lifespans.begin(list(self._plugins.call("nova_lifespan", nova)))
         self.ready = True
+
+    async def open_rules(self) -> list[tuple[str, MountedProtocol]]:
+        """Bring the database up to date and take in what plugins add to the rules: all that is not for serving.
+
+        Returns:
+            The protocols of all plugins.
+        """
+        self._plugins.read_settings(self._of_plugins)
+        own_names = [spec.name for spec in COLLECTIONS]
+        await self.store.prepare(tuple(self._plugins.collect_collections(own_names)))
+        await self.services.accounts.open()
+        nova = self.facade_of
+        self._filters.set(self._plugins.collect_named("nova_message_filters", nova))
+        self._offers.bots += [bot for _, bot in self._plugins.collect_named("nova_bots", nova)]
+        self._offers.commands += [command for _, command in self._plugins.collect_named("nova_commands", nova)]
+        protocols = self._plugins.collect_protocols(NATIVE_NAME, nova)
+        subscribers = [(plugin, each) for plugin, mounted in protocols for each in mounted.subscribers]
+        subscribers += self._plugins.call("nova_subscribers", nova)
+        self._dispatcher = Dispatcher(subscribers, self._strikes)
+        self.bus.add_sink(self._dispatcher.publish)
+        return protocols
+
+    def facade_of(self, plugin: str) -> Nova:
+        """What a plugin gets of the server."""
+        return Nova(self.services, self._plugins.settings_of(plugin), self.store, self._offers)
+
+    async def plugins_told(self) -> None:
+        """Return when the subscribers of plugins were told of everything that has happened so far."""
+        if self._dispatcher is not None:
+            await self._dispatcher.drained()
 
     def http_server(self) -> HTTPServer:
         """A server for the application with our bounds; the caller binds its sockets."""
@@ -171,6 +211,7 @@ class NovaApp:
     async def drain(self, timeout_s: float) -> None:
         """Finish what was accepted and ask everybody to come back."""
         self.ready = False
+        await self._lifespans.end()
         try:
             async with asyncio.timeout(timeout_s):
                 await self.log.close()
@@ -184,6 +225,7 @@ class NovaApp:
             return
         self._is_closed = True
         self.ready = False
+        await self._lifespans.end()
         await self.services.accounts.close()
         await self.log.close()
         if self._dispatcher is not None:
@@ -223,9 +265,49 @@ async def open_nova(
         await app.open()
     except Exception as error:
         await app.close()
-        if isinstance(error, PluginError | SchemaTooNewError | DatabaseUnusableError | NovaError):
-            raise StartError(str(error)) from error
-        if (refusal := as_nova_error(error)) is not None:
-            raise StartError(f"the database cannot be used: {refusal.message}") from error
+        if (refusal := _as_start_error(error)) is not None:
+            raise refusal from error
         raise
     return app
+
+
+@asynccontextmanager
+async def open_for_command(
+    settings: Settings, mongo_uri: str, database: str, plugin: str, plugins: Plugins | None = None
+) -> AsyncIterator[Nova]:
+    """Make the rules of a Nova, without anything that serves, for a command beside a running server.
+
+    Args:
+        settings: all of them.
+        mongo_uri, database, plugins: as for ``open_nova``.
+        plugin: whose facade it is.
+
+    Raises:
+        StartError: as for ``open_nova``, or the plugin is switched off.
+    """
+    try:
+        plugins = plugins or Plugins(settings.plugins_off)
+        if plugin in settings.plugins_off:
+            raise StartError(f"plugin {plugin} is switched off")
+        app = NovaApp(settings, mongo_uri, database, Clock(), plugins)
+    except (PluginError, DatabaseUnusableError) as error:
+        raise StartError(str(error)) from error
+    try:
+        try:
+            await app.store.database.check()
+            await app.open_rules()
+        except Exception as error:
+            if (refusal := _as_start_error(error)) is not None:
+                raise refusal from error
+            raise
+        yield app.facade_of(plugin)
+    finally:
+        await app.close()
+
+
+def _as_start_error(error: Exception) -> StartError | None:
+    if isinstance(error, PluginError | LifespanError | SchemaTooNewError | DatabaseUnusableError | NovaError):
+        return StartError(str(error))
+    if (refusal := as_nova_error(error)) is not None:
+        return StartError(f"the database cannot be used: {refusal.message}")
+    return None

@@ -1,114 +1,180 @@
-"""The command line: `nova`, which is `nova serve`, and what else an administrator does.
+"""The command line: `nova`, which is `nova serve`, what else an administrator does, and what plugins add to it.
 
 Only what reads the settings is imported at the top: the embedded database comes up while the rest is loaded (see
 server.py), so each import here would delay the ready line.
 """
 
+from __future__ import annotations
+
+import asyncio
+import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nova_tornado import __version__
-from nova_tornado.settings import OPTIONS, Settings, SettingsError, load
+from nova_tornado.plugin.commands import OPENER, read_settings, with_settings
+from nova_tornado.settings import DATABASE, Settings, database_of
+
+if TYPE_CHECKING:
+    from nova_tornado.api import Nova
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+OF_PLUGINS = "nova_tornado.commands_of_plugins"
+"""Where the context keeps the commands of plugins once they are loaded."""
 
-class _DefaultToServe(click.Group):
-    """A group whose commands may be left out: `nova --port 0` is `nova serve --port 0`."""
+
+class _Commands(click.Group):
+    """Nova's own commands, and behind them those of the plugins (the hook `nova_cli`).
+
+    `serve` may be left out: `nova --port 0` is `nova serve --port 0`. Plugins are loaded only where one of their
+    commands is meant, or all commands are listed.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version")):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if (own := super().get_command(ctx, cmd_name)) is not None:
+            return own
+        plugin, command = self._of_plugins(ctx).get(cmd_name, ("", None))
+        if command is not None:
+            ctx.meta[OPENER] = functools.partial(_open_for_command, plugin=plugin)
+        return command
 
-HELP = {
-    "host": ("NAME", "The name or address to listen on. [default: 127.0.0.1]"),
-    "port": ("NUMBER", "The port to listen on; 0 is any free one. [default: 8000]"),
-    "data": ("FOLDER", "The folder of the embedded database and of mails. [default: nova-data]"),
-    "mongo": ("URI", "A MongoDB to use instead of the embedded one."),
-    "redis": ("URI", "A Redis that joins several processes. Not available yet."),
-    "workers": ("NUMBER", "Processes that share the port. Only 1 is available yet. [default: 1]"),
-    "base_url": ("URL", "What links begin with. [default: from host and port]"),
-    "mail_dir": ("FOLDER", "Where mails are written to. [default: mail in the data folder]"),
-    "smtp": ("URL", "Where mails are sent to instead: smtp[s]://[user:password@]host[:port]."),
-    "mail_from": ("ADDRESS", "Whom mails come from. [default: nova at the host of the base URL]"),
-    "file_max_mib": ("NUMBER", "How large an uploaded file may be, in MiB, 1 to 1024. [default: 25]"),
-    "bcrypt_rounds": ("NUMBER", "The cost of a password's hash, 4 to 31. [default: 12]"),
-    "rate_limits": ("on|off", "Whether too many requests are refused. [default: on]"),
-    "allow_origin": ("ORIGIN", "A further origin that browsers may use Nova from; may be repeated."),
-    "trusted_proxies": ("ADDRESS", "A reverse proxy whose X-Forwarded-For is believed; may be repeated."),
-    "plugins_off": ("NAME", "A plugin to switch off; may be repeated."),
-}
-"""What each setting takes and does, for --help."""
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        try:
+            return sorted([*self.commands, *self._of_plugins(ctx)])
+        except click.ClickException as error:
+            # Who asks for help gets it, whatever is wrong with a plugin or the settings.
+            click.echo(f"nova: {error.format_message()}", err=True)
+            return sorted(self.commands)
 
+    def _of_plugins(self, ctx: click.Context) -> dict[str, tuple[str, click.Command]]:
+        """The commands of plugins, each with its plugin's name.
 
-def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command the flags of all settings, and --config; their values arrive as raw text for `read_settings`."""
-    for option in reversed(OPTIONS):
-        metavar, text = HELP[option.name]
-        repeated = option.name in ("allow_origin", "trusted_proxies", "plugins_off")
-        command = click.option(option.flag, option.name, metavar=metavar, multiple=repeated, help=text)(command)
-    return click.option("--config", metavar="FILE", help="The settings file. [default: nova.toml, if there]")(command)
+        Raises:
+            click.ClickException: a plugin is not as it should be.
+        """
+        if OF_PLUGINS not in ctx.meta:
+            # The flags are not read yet: they are the command's own.
+            settings = read_settings({})
+            from nova_tornado.plugin.loader import PluginError, Plugins
 
-
-def read_settings(flags: dict[str, Any]) -> Settings:
-    """Reads the settings of this process.
-
-    Raises:
-        click.UsageError: a setting cannot be used.
-    """
-    try:
-        return load(flags, os.environ, Path.cwd())
-    except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+            try:
+                found = Plugins(settings.plugins_off).collect_named("nova_cli", taken=self.commands)
+            except PluginError as error:
+                raise click.ClickException(str(error)) from None
+            ctx.meta[OF_PLUGINS] = {str(command.name): (plugin, command) for plugin, command in found}
+        commands: dict[str, tuple[str, click.Command]] = ctx.meta[OF_PLUGINS]
+        return commands
 
 
-@click.group(cls=_DefaultToServe, epilog="Without a command, Nova serves: see nova serve --help for its options.")
+@click.group(cls=_Commands, epilog="Without a command, Nova serves: see nova serve --help for its options.")
 @click.version_option(__version__, prog_name="nova", message="%(prog)s %(version)s")
 def nova() -> None:
     """Nova, a self-hosted chat server."""
 
 
 @nova.command()
-@settings_options
-def serve(**flags: Any) -> int:
+@with_settings
+def serve(settings: Settings) -> int:
     """Serve until told to stop (this is what nova does without a command).
 
     Every option can also be set as a NOVA_ variable (--base-url is NOVA_BASE_URL) or in nova.toml (base_url). A flag
     wins over a variable, a variable over the file.
     """
-    settings = read_settings(flags)
     from nova_tornado import server
 
     return server.run(settings)
 
 
 @nova.command()
-@settings_options
-def plugins(**flags: Any) -> int:
-    """List the plugins that are installed."""
-    settings = read_settings(flags)
+@with_settings
+def plugins(settings: Settings) -> int:
+    """List the plugins that are installed, with what failed in the running server."""
     from nova_tornado.app import StartError, describe_plugins
+    from nova_tornado.plugin_strikes import read_strikes
 
     try:
         found = describe_plugins(settings)
     except StartError as error:
         raise click.ClickException(str(error)) from None
-    rows = [("NAME", "VERSION", "STATE", "PACKAGE", "HOOKS")]
-    rows += [(info.name, info.version, info.state, info.package, " ".join(info.hooks)) for info in found]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    strikes = read_strikes(settings.data)
+    rows = [("NAME", "VERSION", "STATE", "PACKAGE", "STRIKES", "HOOKS")]
+    for info in found:
+        struck = ", ".join(strikes.get(info.name, ()))
+        rows.append((info.name, info.version, info.state, info.package, struck, " ".join(info.hooks)))
+    columns = [column for column in range(6) if column != 4 or any(row[4] for row in rows[1:])]
+    widths = {column: max(len(row[column]) for row in rows) for column in columns}
     for row in rows:
-        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*padded, row[4]]).rstrip())
+        click.echo("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
     return 0
+
+
+@nova.group()
+def plugin() -> None:
+    """What writers of plugins need."""
+
+
+@plugin.command()
+@click.argument("name")
+@click.option("--folder", metavar="DIR", help="Where to write it. [default: the plugin's name]")
+def new(name: str, folder: str | None) -> int:
+    """Write a complete little plugin, with a test, to begin with.
+
+    NAME is the plugin's name, such as nova_weather.
+    """
+    from nova_tornado.plugin.template import TemplateError, write_plugin
+
+    try:
+        project = write_plugin(name, Path(folder) if folder else None)
+    except TemplateError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"Wrote the plugin {project.name} to {project.folder}:")
+    for path in project.files:
+        click.echo(f"  {path}")
+    click.echo("\nGo on with")
+    for line in project.next_steps:
+        click.echo(f"  {line}")
+    return 0
+
+
+@asynccontextmanager
+async def _open_for_command(settings: Settings, *, plugin: str) -> AsyncIterator[Nova]:
+    """What stands behind `open_for_command` of nova_tornado.api; see there."""
+    from nova_tornado import app
+    from nova_tornado.storage.embedded import DataFolderInUseError, EmbeddedError, EmbeddedMongo
+
+    embedded = None
+    try:
+        if settings.mongo is not None:
+            uri, database = settings.mongo, database_of(settings.mongo)
+        else:
+            embedded = EmbeddedMongo(settings.data, os.environ)
+            try:
+                embedded.launch()
+            except DataFolderInUseError:
+                embedded.attach()
+            await asyncio.to_thread(embedded.wait_ready)
+            uri, database = embedded.uri, DATABASE
+        async with app.open_for_command(settings, uri, database, plugin) as nova:
+            yield nova
+    except (app.StartError, EmbeddedError) as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        if embedded is not None:
+            embedded.stop()
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -24,6 +25,9 @@ DATA_FOLDER = "nova-data"
 DATABASE = "nova"
 """The database's name, unless the MongoDB URI names another."""
 
+PLUGIN_ENTRY_POINTS = "nova.plugins"
+"""The group of entry points in which plugins are found."""
+
 SETUP_VARIABLES = frozenset({"NOVA_CONFIG", "NOVA_PYTHON", "NOVA_VENV", "NOVA_MONGOD", "NOVA_CHROMIUM"})
 """Variables that are no settings of the server but of its set-up (bin/env.sh), of storage.embedded and of the tests."""
 
@@ -33,6 +37,18 @@ TEST_VARIABLES = "NOVA_TEST_"
 
 class SettingsError(Exception):
     """A setting that cannot be used; `str()` is the one line to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenValue:
+    """A value as the operator has written it, to be checked by the plugin that it is for.
+
+    Attributes:
+        origin: where it was written, for messages.
+    """
+
+    value: object
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,7 @@ class Settings:
         allow_origin: further origins that browsers may use Nova from, each `scheme://host[:port]`.
         trusted_proxies: addresses or networks of reverse proxies, whose `X-Forwarded-For` is believed.
         plugins_off: names of the plugins that are switched off.
+        of_plugins: what was set for plugins, by plugin and name; the plugins check it.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +91,7 @@ class Settings:
     allow_origin: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     plugins_off: tuple[str, ...] = ()
+    of_plugins: Mapping[str, Mapping[str, "GivenValue"]] = field(default_factory=dict)
 
     @property
     def links_base_url(self) -> str:
@@ -302,9 +320,14 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
     Raises:
         SettingsError: something is unknown or cannot be used.
     """
-    _refuse_unknown_variables(environ)
+    plugins = _installed_plugins()
+    of_plugins = {name: dict[str, GivenValue]() for name in plugins}
     values: dict[str, Any] = {}
-    config, config_folder, config_name = _read_config(flags.get("config"), environ.get("NOVA_CONFIG"), folder)
+    config, config_folder, config_name = _read_config(flags.get("config"), environ.get("NOVA_CONFIG"), folder, plugins)
+    for name in plugins:
+        for key, value in config.get(name, {}).items():
+            of_plugins[name][key] = GivenValue(value, f"{config_name}: {name}.{key}")
+    _refuse_unknown_variables(set(environ) - _read_plugin_variables(environ, of_plugins))
     for option in OPTIONS:
         if option.name in config:
             values[option.name] = _parse(option, config[option.name], config_folder, f"{config_name}: {option.name}")
@@ -313,7 +336,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
         if (flag := flags.get(option.name)) not in (None, ()):
             values[option.name] = _parse(option, flag, folder, option.flag)
     values.setdefault("data", folder / DATA_FOLDER)
-    settings = Settings(**values)
+    settings = Settings(**values, of_plugins={name: given for name, given in of_plugins.items() if given})
     if settings.smtp is not None and settings.mail_dir is not None:
         raise SettingsError("smtp and mail_dir are both set, but mails go to one place: leave one of them out")
     return settings
@@ -335,7 +358,29 @@ def _parse(option: Option, value: object, folder: Path, origin: str) -> Any:
         raise SettingsError(f"{origin}: {shown} {error}") from None
 
 
-def _read_config(flag: str | None, variable: str | None, folder: Path) -> tuple[dict[str, Any], Path, str]:
+def _installed_plugins() -> list[str]:
+    """The names of the plugins that are installed, the longest first; none of them is loaded."""
+    return sorted({point.name for point in entry_points(group=PLUGIN_ENTRY_POINTS)}, key=len, reverse=True)
+
+
+def _read_plugin_variables(environ: Mapping[str, str], of_plugins: dict[str, dict[str, GivenValue]]) -> set[str]:
+    """Take the variables of plugins, which win over the file; returns their names."""
+    own = {option.variable for option in OPTIONS} | SETUP_VARIABLES
+    taken = set()
+    for variable in environ.keys() - own:
+        for name in of_plugins:
+            prefix = f"NOVA_{name.removeprefix('nova_')}_".upper()
+            if variable.startswith(prefix) and variable != prefix:
+                taken.add(variable)
+                if text := environ[variable].strip():
+                    of_plugins[name][variable.removeprefix(prefix).lower()] = GivenValue(text, variable)
+                break
+    return taken
+
+
+def _read_config(
+    flag: str | None, variable: str | None, folder: Path, plugins: list[str]
+) -> tuple[dict[str, Any], Path, str]:
     """What the settings file holds, the folder it lies in, and how to call it in messages."""
     named = flag or variable
     path = folder / (named or CONFIG_FILE)
@@ -351,14 +396,17 @@ def _read_config(flag: str | None, variable: str | None, folder: Path) -> tuple[
     except ValueError as error:
         # tomllib's errors and those of decoding are both ValueErrors, and of one line each.
         raise SettingsError(f"{name}: is not valid TOML: {error}") from None
-    known = [field.name for field in fields(Settings)]
+    known = [option.name for option in OPTIONS]
     for key in config:
-        if key not in known:
-            raise SettingsError(f"{name}: unknown key {key!r}{_nearest(key, known)}")
+        if key in plugins:
+            if not isinstance(config[key], dict):
+                raise SettingsError(f"{name}: {key} is a plugin, its settings stand in a table [{key}]")
+        elif key not in known:
+            raise SettingsError(f"{name}: unknown key {key!r}{_nearest(key, [*known, *plugins])}")
     return config, path.parent, name
 
 
-def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+def _refuse_unknown_variables(environ: Iterable[str]) -> None:
     known = {option.variable for option in OPTIONS} | SETUP_VARIABLES
     for name in sorted(environ):
         if name.startswith("NOVA_") and name not in known and not name.startswith(TEST_VARIABLES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from pymongo import MongoClient
 from nova_tornado.app import NovaApp, open_nova
 from nova_tornado.settings import Settings
 from nova_tornado.storage.embedded import EmbeddedMongo
-
-DATABASE = "nova_test"
+from nova_tornado.testing import empty
+from nova_tornado.testing.running import DATABASE
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +42,7 @@ def mongo_client(mongo: EmbeddedMongo) -> Iterator[MongoClient[dict[str, Any]]]:
 def database(mongo_client: MongoClient[dict[str, Any]]) -> Any:
     """The test's database, empty (its collections and indexes stay from test to test)."""
     database = mongo_client[DATABASE]
-    for name in database.list_collection_names():
-        database[name].delete_many({})
+    empty(database)
     return database
 
 
@@ -53,11 +53,13 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def start_nova(io_loop: Any, mongo: EmbeddedMongo, database: Any) -> Iterator[Callable[..., NovaApp]]:
+def start_nova(io_loop: Any, mongo: EmbeddedMongo, database: Any, tmp_path: Path) -> Iterator[Callable[..., NovaApp]]:
     """Starts Novas on the test's database: ``start_nova(settings, **options of open_nova)``."""
     started: list[NovaApp] = []
 
     def start(settings: Settings, **options: Any) -> NovaApp:
+        if settings.data == Settings().data:
+            settings = replace(settings, data=tmp_path / "nova-data")
         nova = io_loop.run_sync(lambda: open_nova(settings, mongo.uri, database=DATABASE, **options))
         started.append(nova)
         return nova

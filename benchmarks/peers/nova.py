@@ -26,7 +26,7 @@ class Nova(Peer):
     `short-avatars` gives each user a short URL instead, which makes a message about as long as the prototype's.
     """
 
-    works = Peer.works | {"chat_list", "growth", "memory_history"}
+    works = Peer.works | {"chat_list", "growth", "memory_history", "filters"}
     durable = "MongoDB's journal (majority)"
 
     def __init__(self, variant: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.works.chat_list import ChatList
 from benchmarks.works.fanout import Fanout
+from benchmarks.works.filters import Filters
 from benchmarks.works.history import History
 from benchmarks.works.idle import Idle
 from benchmarks.works.long_chat import Growth, MemoryHistory
@@ -11,5 +12,5 @@ from benchmarks.works.pair import Pair
 from benchmarks.works.work import Work
 
 WORKS: dict[str, type[Work]] = {
-    work.name: work for work in (Fanout, Pair, Idle, History, ChatList, Growth, MemoryHistory)
+    work.name: work for work in (Fanout, Pair, Idle, History, ChatList, Growth, MemoryHistory, Filters)
 }

@@ -30,6 +30,7 @@ class Options:
         chats: of the user of `chat_list`.
         short_chat: messages of the short chat of `growth`.
         long_chat: messages of the long one, which `memory_history` reads.
+        words: of the rule of `filters`.
     """
 
     run_s: float = 3.0
@@ -44,6 +45,7 @@ class Options:
     chats: int = 1000
     short_chat: int = 1000
     long_chat: int = 1_000_000
+    words: int = 1000
 
 
 class Work(ABC):

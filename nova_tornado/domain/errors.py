@@ -15,6 +15,7 @@
     ├── NoRight                   the caller is known and may not do this
     ├── PrivateChat               not possible in a private chat
     ├── NameTaken, EmailTaken, AlreadyFriends, AlreadyMember
+    ├── MessageRefused            a rule of the chat or the server does not let the message pass
     ├── RepeatMismatch            a repeated send differs from the first
     ├── TooManyTokens             the account has as many live tokens as one protocol may give it
     ├── TooManyRequests           a limit on the number of requests
@@ -52,6 +53,7 @@ class ErrorCode(StrEnum):
     EMAIL_TAKEN = "email_taken"
     ALREADY_FRIENDS = "already_friends"
     ALREADY_MEMBER = "already_member"
+    MESSAGE_REFUSED = "message_refused"
     REPEAT_MISMATCH = "repeat_mismatch"
     TOO_MANY_TOKENS = "too_many_tokens"
     TOO_MANY_REQUESTS = "too_many_requests"
@@ -215,6 +217,13 @@ class AlreadyMember(NovaError):
 
     code = ErrorCode.ALREADY_MEMBER
     default_message = "User is already in the chat"
+
+
+class MessageRefused(NovaError):
+    """A filter does not let the message pass; the text says why."""
+
+    code = ErrorCode.MESSAGE_REFUSED
+    default_message = "The message was refused by a rule"
 
 
 class RepeatMismatch(NovaError):

@@ -47,6 +47,14 @@ class MessageSent(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class BotAnswered(ChatEvent):
+    """A bot has answered a question in a private chat; the answer is complete (it was told of as a message, too)."""
+
+    question: Entry
+    answer: Entry
+
+
+@dataclass(frozen=True, slots=True)
 class MessageEdited(ChatEvent):
     """A sender has replaced the text of his message."""
 

@@ -29,9 +29,22 @@ def seq_of(message: int) -> int:
     return message % SEQ_SPAN
 
 
+class BotScope(StrEnum):
+    """What a bot from outside may do with its token."""
+
+    READ = "read"
+    INVOKED = "invoked"
+    WRITE = "write"
+
+
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account, or one of the two system users (``is_system``). Replaced as a whole when it changes."""
+    """An account, or one of the two system users (``is_system``). Replaced as a whole when it changes.
+
+    Attributes:
+        is_bot: nobody signs in to it by a password; a plugin or a program from outside speaks for it.
+        bot_scope: what the program from outside may do; None for people and for the plugins' own bots.
+    """
 
     id: int
     name: str
@@ -41,6 +54,8 @@ class User:
     is_system: bool = False
     first_name: str = ""
     last_name: str = ""
+    is_bot: bool = False
+    bot_scope: BotScope | None = None
 
     @property
     def shown_first_name(self) -> str:

@@ -155,7 +155,14 @@ def user_name_of(email: str, number: int) -> str:
     Source: contract "protocols" section 0.3.
     """
     reduced = _NOT_IN_USER_NAME.sub("", email.partition("@")[0])[:MADE_NAME_MAX_CHARACTERS] or MADE_NAME_DEFAULT
-    return reduced if number == 1 else f"{reduced}-{number}"
+    return numbered_name(reduced, number)
+
+
+def numbered_name(name: str, number: int) -> str:
+    """A user name, or for 2, 3 … what is tried where it is taken."""
+    if number == 1:
+        return name
+    return f"{name[: USER_NAME_MAX_CHARACTERS - len(str(number)) - 1]}-{number}"
 
 
 def check_password(value: object, key: str = "password") -> str:

@@ -76,13 +76,15 @@ class MessagesHandler(HistoryHandler):
         chat = await self.services.chats.get_for(self.user.id, path_id(chat_id))
         after, before, limit = (self._integer(name) for name in ("after", "before", "limit"))
         if after is None and before is None and limit is None:
-            await self.reply_messages(self.services.messages.iterate(chat))
+            await self.reply_messages(self.services.messages.iterate(chat, viewer_id=self.user.id))
             return
         if limit is None:
             limit = PAGE_MAX_MESSAGES
         elif not 1 <= limit <= PAGE_MAX_MESSAGES:
             raise BadField(f"limit must be from 1 to {PAGE_MAX_MESSAGES}")
-        page = await self.services.messages.list_page(chat, after=after, before=before, limit=limit)
+        page = await self.services.messages.list_page(
+            chat, after=after, before=before, limit=limit, viewer_id=self.user.id
+        )
         self.reply([packets.message_detailed(details, self.user.id) for details in page])
 
     def _integer(self, name: str) -> int | None:

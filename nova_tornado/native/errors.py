@@ -28,6 +28,7 @@ HTTP_STATUS: dict[ErrorCode, int] = {
     ErrorCode.EMAIL_TAKEN: 409,
     ErrorCode.ALREADY_FRIENDS: 409,
     ErrorCode.ALREADY_MEMBER: 400,
+    ErrorCode.MESSAGE_REFUSED: 403,
     ErrorCode.REPEAT_MISMATCH: 409,
     ErrorCode.TOO_MANY_TOKENS: 403,
     ErrorCode.TOO_MANY_REQUESTS: 429,

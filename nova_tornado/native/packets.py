@@ -33,18 +33,20 @@ Struct = dict[str, Any]
 @lru_cache(CACHED_USER_STRUCTS)
 def user_basic(user: User) -> orjson.Fragment:
     """User.Basic, encoded once as long as the user stays the same."""
-    return orjson.Fragment(dumps({"id": user.id, "user_name": user.name, "avatar_url": user.avatar_url}))
+    struct = {"id": user.id, "user_name": user.name, "avatar_url": user.avatar_url}
+    return orjson.Fragment(dumps({**struct, "is_bot": True} if user.is_bot else struct))
 
 
 def user_detailed(user: User) -> Struct:
     """User.Detailed."""
-    return {
+    struct = {
         "id": user.id,
         "user_name": user.name,
         "avatar_url": user.avatar_url,
         "email": user.email,
         "phone": user.phone,
     }
+    return {**struct, "is_bot": True} if user.is_bot else struct
 
 
 def friend_group(group: FriendGroup) -> Struct:

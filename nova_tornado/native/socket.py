@@ -146,7 +146,7 @@ class ActionsSocket(ActionsHandler, SignedInSocket):
         )
         if sent.is_repeat:
             chat = await self.services.chats.get(chat_id)
-            details = (await self.services.messages.details(chat, [sent.message]))[0]
+            details = (await self.services.messages.details(chat, [sent.message], viewer=sender))[0]
             struct = packets.message_detailed(details, self.user.id)
             self._answer(packets.notification("new_message", {"message": struct}))
 

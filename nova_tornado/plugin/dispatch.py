@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nova_tornado.domain.events import Event
 from nova_tornado.plugin.hookspecs import Subscriber
+from nova_tornado.plugin_strikes import Strikes
 
 log = logging.getLogger(__name__)
 
@@ -15,14 +16,18 @@ SUBSCRIBER_TIMEOUT_S = 5.0
 
 
 class Dispatcher:
-    """Hands events to subscribers in order; one that raises or hangs is logged and harms nobody.
+    """Hands events to subscribers in order; one that raises or hangs is logged, counted, and harms nobody.
+
+    None is ever switched off: what it keeps in step with the events would be wrong from then on.
 
     Args:
         subscribers: each with the name of its plugin.
+        strikes: where failures are counted.
     """
 
-    def __init__(self, subscribers: Sequence[tuple[str, Subscriber]]) -> None:
+    def __init__(self, subscribers: Sequence[tuple[str, Subscriber]], strikes: Strikes) -> None:
         self._subscribers = subscribers
+        self._strikes = strikes
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._task = asyncio.create_task(self._run(), name="plugin subscribers") if subscribers else None
 
@@ -39,8 +44,9 @@ class Dispatcher:
                 try:
                     async with asyncio.timeout(SUBSCRIBER_TIMEOUT_S):
                         await subscriber.on_event(event)
-                except Exception:
+                except Exception as error:
                     log.exception("plugin %s failed on %s", plugin, type(event).__name__)
+                    self._strikes.note(plugin, type(subscriber).__name__, type(error).__name__)
             self._events.task_done()
 
     async def drained(self) -> None:

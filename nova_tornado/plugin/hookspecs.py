@@ -7,7 +7,8 @@ offered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,13 +16,18 @@ import pluggy
 
 from nova_tornado.domain.events import Event
 from nova_tornado.realtime.hub import WireProtocol
+from nova_tornado.services.filters import MessageFilter
+from nova_tornado.settings import PLUGIN_ENTRY_POINTS
 from nova_tornado.storage.database import CollectionSpec
 
 if TYPE_CHECKING:
+    import click
+
     from nova_tornado.api import Nova
+    from nova_tornado.plugin.conversations import Conversation
 
 PROJECT = "nova"
-ENTRY_POINT_GROUP = "nova.plugins"
+ENTRY_POINT_GROUP = PLUGIN_ENTRY_POINTS
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -35,6 +41,72 @@ class Subscriber(Protocol):
 
     async def on_event(self, event: Event) -> None:
         """One thing that happened. What this raises is logged and harms nobody."""
+
+
+def parse_text(value: object) -> str:
+    """The usual check of a setting: text.
+
+    Raises:
+        ValueError: it is none; the text completes a sentence that begins with the value.
+    """
+    if not isinstance(value, str):
+        raise ValueError("is not text in quotes")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class PluginOption:
+    """A setting of a plugin.
+
+    Attributes:
+        name: the key in the plugin's table of ``nova.toml``.
+        default: its value where none is given.
+        parse: makes the value out of what TOML holds, or of a variable's text; raises ``ValueError``.
+        is_secret: whether it is kept out of messages.
+    """
+
+    name: str
+    default: Any
+    parse: Callable[[object], Any] = parse_text
+    is_secret: bool = False
+
+
+BotReply = str | AsyncIterator[str]
+"""What a bot says: at once, or piece by piece."""
+
+
+class Bot(Protocol):
+    """Somebody to chat with who is a program.
+
+    Attributes:
+        name: the user name.
+        avatar_url: "" for a generated one.
+        help: one sentence on what it can do.
+    """
+
+    name: str
+    avatar_url: str
+    help: str
+
+    async def reply(self, conversation: Conversation) -> BotReply:
+        """Answer what was said last. Whatever this raises is told to the user as a plain sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command.
+
+    Attributes:
+        name: without the slash.
+        usage: what stands behind it, such as ``question | a | b``.
+        help: one sentence.
+        run: carries it out; the conversation has its ``arguments``.
+    """
+
+    name: str
+    usage: str
+    help: str
+    run: Callable[[Conversation], Awaitable[BotReply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +130,11 @@ class MountedProtocol:
 
 
 @hookspec
+def nova_settings() -> Sequence[PluginOption]:  # type: ignore[empty-body]
+    """Settings of the plugin's own; it finds their values in ``nova.settings``."""
+
+
+@hookspec
 def nova_collections() -> Sequence[CollectionSpec]:  # type: ignore[empty-body]
     """Collections of the plugin's own, with their indexes; their names begin with the plugin's name or a clear noun."""
 
@@ -75,3 +152,28 @@ def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:  # type: ignore[empty-
 @hookspec
 def nova_protocols(nova: Nova) -> Sequence[MountedProtocol]:  # type: ignore[empty-body]
     """Wire protocols that the plugin adds."""
+
+
+@hookspec
+def nova_message_filters(nova: Nova) -> Sequence[MessageFilter]:  # type: ignore[empty-body]
+    """Objects that are asked before a message is stored."""
+
+
+@hookspec
+def nova_bots(nova: Nova) -> Sequence[Bot]:  # type: ignore[empty-body]
+    """Bots that can be chatted with."""
+
+
+@hookspec
+def nova_commands(nova: Nova) -> Sequence[Command]:  # type: ignore[empty-body]
+    """Slash commands, which the bots know."""
+
+
+@hookspec
+def nova_cli() -> Sequence[click.Command]:  # type: ignore[empty-body]
+    """Commands of the command line."""
+
+
+@hookspec
+def nova_lifespan(nova: Nova) -> Sequence[AbstractAsyncContextManager[Any]]:  # type: ignore[empty-body]
+    """Context managers around the server's life: entered before it serves, left when it stops."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import click
 import pluggy
 from tornado.web import RequestHandler
 
+from nova_tornado.domain import rules
 from nova_tornado.domain.errors import NovaError
 from nova_tornado.plugin import hookspecs
 from nova_tornado.realtime.hub import WireProtocol
+from nova_tornado.settings import GivenValue
 from nova_tornado.storage.database import CollectionSpec
 
 if TYPE_CHECKING:
@@ -71,11 +76,60 @@ def _check_protocol(item: object) -> None:
         _check_subscriber(subscriber)
 
 
+def _check_option(item: object) -> None:
+    if not isinstance(item, hookspecs.PluginOption):
+        raise TypeError(f"a setting is a PluginOption, not {type(item).__name__}")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", item.name):
+        raise TypeError(f"{item.name!r} is no name of a setting")
+
+
+def _check_filter(item: object) -> None:
+    _check_attributes(item, "filter", name=str, fails_open=bool)
+    if not callable(getattr(item, "concerns", None)) or not inspect.iscoroutinefunction(getattr(item, "check", None)):
+        raise TypeError(f"a filter has concerns and a coroutine check; {type(item).__name__} has not")
+
+
+def _check_bot(item: object) -> None:
+    _check_attributes(item, "bot", name=str, avatar_url=str, help=str)
+    rules.check_user_name(getattr(item, "name", None))
+    if not inspect.iscoroutinefunction(getattr(item, "reply", None)):
+        raise TypeError(f"a bot has a coroutine reply; {type(item).__name__} has none")
+
+
+def _check_attributes(item: object, what: str, **types: type) -> None:
+    for name, kind in types.items():
+        if not isinstance(getattr(item, name, None), kind):
+            raise TypeError(f"a {what} has {name}; {type(item).__name__} has none of the right type")
+
+
+def _check_command(item: object) -> None:
+    if not isinstance(item, hookspecs.Command):
+        raise TypeError(f"a command is a Command, not {type(item).__name__}")
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", item.name) or not inspect.iscoroutinefunction(item.run):
+        raise TypeError(f"command {item.name!r} needs a name of small letters and a coroutine run")
+
+
+def _check_cli(item: object) -> None:
+    if not isinstance(item, click.Command) or not item.name:
+        raise TypeError(f"a command of the command line is a click.Command with a name, not {type(item).__name__}")
+
+
+def _check_lifespan(item: object) -> None:
+    if not isinstance(item, AbstractAsyncContextManager):
+        raise TypeError(f"a lifespan is an asynchronous context manager, not {type(item).__name__}")
+
+
 ITEM_CHECKS: Mapping[str, Callable[[object], None]] = {
     "nova_collections": _check_collection,
     "nova_routes": _check_route,
     "nova_protocols": _check_protocol,
     "nova_subscribers": _check_subscriber,
+    "nova_settings": _check_option,
+    "nova_message_filters": _check_filter,
+    "nova_bots": _check_bot,
+    "nova_commands": _check_command,
+    "nova_cli": _check_cli,
+    "nova_lifespan": _check_lifespan,
 }
 """What each hook's items must be."""
 
@@ -94,6 +148,7 @@ class Plugins:
     def __init__(self, off: Collection[str] = (), found: Iterable[EntryPoint] | None = None) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        self._settings: dict[str, Mapping[str, Any]] = {}
         points = _found() if found is None else list(found)
         self._check_names(points, off)
         self.infos: list[PluginInfo] = []
@@ -131,8 +186,52 @@ class Plugins:
         callers = self._manager.get_hookcallers(plugin) or []
         return tuple(sorted(caller.name for caller in callers))
 
-    def call(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+    def read_settings(self, given: Mapping[str, Mapping[str, GivenValue]]) -> None:
+        """Check what the operator has set for plugins; ``settings_of`` has it then.
+
+        Args:
+            given: by plugin and name of the setting.
+
+        Raises:
+            PluginError: an unknown name, or a value that cannot be used.
+        """
+        options: dict[str, dict[str, hookspecs.PluginOption]] = {}
+        for plugin, option in self.call("nova_settings"):
+            if option.name in options.setdefault(plugin, {}):
+                raise PluginError(f"plugin {plugin}: nova_settings gives {option.name!r} twice")
+            options[plugin][option.name] = option
+        self._settings = {
+            plugin: MappingProxyType({name: option.default for name, option in known.items()})
+            for plugin, known in options.items()
+        }
+        on = {info.name for info in self.infos if info.state == "on"}
+        for plugin, values in given.items():
+            if plugin not in on:
+                continue
+            read = dict(self._settings.get(plugin, {}))
+            for name, value in values.items():
+                option = options.get(plugin, {}).get(name)
+                if option is None:
+                    raise PluginError(f"{value.origin}: plugin {plugin} has no setting {name!r}")
+                try:
+                    read[name] = option.parse(value.value)
+                except ValueError as error:
+                    raise PluginError(f"{value.origin}: {_why_refused(option, value.value, error)}") from None
+                except Exception as error:
+                    raise PluginError(
+                        f"{value.origin}: plugin {plugin} cannot check it: {type(error).__name__}"
+                    ) from None
+            self._settings[plugin] = MappingProxyType(read)
+
+    def settings_of(self, plugin: str) -> Mapping[str, Any]:
+        """A plugin's own settings, as read."""
+        return self._settings.get(plugin, MappingProxyType({}))
+
+    def call(self, hook: str, nova: Callable[[str], Nova] | None = None, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """Call a hook of every plugin, in the order of their names.
+
+        Args:
+            nova: makes the facade of a plugin, by its name.
 
         Yields:
             ``(plugin name, item)`` for every item of what they return.
@@ -143,6 +242,8 @@ class Plugins:
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         for implementation in sorted(implementations, key=lambda each: each.plugin_name):
             try:
+                if nova is not None:
+                    arguments["nova"] = nova(implementation.plugin_name)
                 given = {name: arguments[name] for name in implementation.argnames}
                 items = list(implementation.function(**given) or ())
                 for item in items:
@@ -168,7 +269,28 @@ class Plugins:
             specs.append(spec)
         return specs
 
-    def collect_protocols(self, own_protocol: str, nova: Nova) -> list[tuple[str, hookspecs.MountedProtocol]]:
+    def collect_named(
+        self, hook: str, nova: Callable[[str], Nova] | None = None, *, taken: Iterable[str] = ()
+    ) -> list[tuple[str, Any]]:
+        """What a hook gives, each with its plugin's name; the items' names must differ.
+
+        Args:
+            hook, nova: as for ``call``.
+            taken: names that are the core's own.
+
+        Raises:
+            PluginError: two have the same name, or as for ``call``.
+        """
+        owners = dict.fromkeys(taken, OWN)
+        found = []
+        for plugin, item in self.call(hook, nova):
+            _claim(owners, item.name, plugin, hook)
+            found.append((plugin, item))
+        return found
+
+    def collect_protocols(
+        self, own_protocol: str, nova: Callable[[str], Nova]
+    ) -> list[tuple[str, hookspecs.MountedProtocol]]:
         """The protocols of all plugins, each with its plugin's name.
 
         Args:
@@ -180,13 +302,16 @@ class Plugins:
         """
         owners = {own_protocol: OWN}
         protocols = []
-        for plugin, mounted in self.call("nova_protocols", nova=nova):
+        for plugin, mounted in self.call("nova_protocols", nova):
             _claim(owners, mounted.name, plugin, "nova_protocols")
             protocols.append((plugin, mounted))
         return protocols
 
     def collect_routes(
-        self, taken: Iterable[str], protocols: Iterable[tuple[str, hookspecs.MountedProtocol]], nova: Nova
+        self,
+        taken: Iterable[str],
+        protocols: Iterable[tuple[str, hookspecs.MountedProtocol]],
+        nova: Callable[[str], Nova],
     ) -> list[hookspecs.Route]:
         """The routes of all plugins, those of their protocols first.
 
@@ -204,7 +329,7 @@ class Plugins:
             for path, handler, *more in mounted.routes:
                 _claim(owners, path, plugin, "nova_protocols")
                 routes.append((path, handler, {"protocol": mounted.protocol, **dict(*more)}))
-        for plugin, route in self.call("nova_routes", nova=nova):
+        for plugin, route in self.call("nova_routes", nova):
             _claim(owners, route[0], plugin, "nova_routes")
             routes.append(route)
         return routes
@@ -215,6 +340,14 @@ def _claim(owners: dict[str, str], name: str, plugin: str, hook: str) -> None:
     if name in owners:
         raise PluginError(f"plugin {plugin}: {hook} gives {name!r}, which {owners[name]} has already")
     owners[name] = f"plugin {plugin}"
+
+
+def _why_refused(option: hookspecs.PluginOption, value: object, error: ValueError) -> str:
+    reason = _line(error)
+    if not option.is_secret:
+        return f"{value!r} {reason}"
+    # Python's own errors, as those of int(), repeat what they could not read.
+    return f"the value {reason if str(value) not in reason else 'cannot be used'}"
 
 
 def _line(error: BaseException) -> str:

@@ -79,17 +79,26 @@ class WireProtocol:
         connection.close(CLOSE_SESSION_ENDED, "the session has ended")
 
 
+Hears = Callable[[Event], bool]
+"""Whether the connections of a user who is not told of everything are told of an event."""
+
 PresenceSink = Callable[[int, bool, set[int]], None]
 """Told of each user who has come or gone, with his chats."""
 
 
 class UserLinks:
-    """What the hub keeps of a user with connections here: his chats and his connections."""
+    """What the hub keeps of a user with connections here: his chats and his connections.
 
-    __slots__ = ("chat_ids", "connections", "loaded", "removed_ids", "uses", "user_id")
+    Attributes:
+        hears: chooses what he is told of; None: all that concerns him. The connections of somebody who chooses are in
+            no index of a chat, so that the others' way stays as short as it is.
+    """
 
-    def __init__(self, user_id: int, loaded: asyncio.Future[None]) -> None:
+    __slots__ = ("chat_ids", "connections", "hears", "loaded", "removed_ids", "user_id", "uses")
+
+    def __init__(self, user_id: int, loaded: asyncio.Future[None], hears: Hears | None = None) -> None:
         self.user_id = user_id
+        self.hears = hears
         self.chat_ids: set[int] = set()
         self.removed_ids: set[int] | None = set()
         self.connections: dict[Connection, None] = {}
@@ -107,6 +116,7 @@ class Hub:
     def __init__(self, memberships: Memberships) -> None:
         self._memberships = memberships
         self._users: dict[int, UserLinks] = {}
+        self._choosers: dict[int, UserLinks] = {}
         self._chats: dict[int, dict[WireProtocol, dict[Connection, None]]] = {}
         self._protocols: dict[WireProtocol, dict[Connection, None]] = {}
         self._dirty: list[Outbox] = []
@@ -122,10 +132,13 @@ class Hub:
         """Whether a member of that chat is connected here by that protocol."""
         return protocol in self._chats.get(chat_id, ())
 
-    async def link(self, user_id: int) -> UserLinks:
+    async def link(self, user_id: int, hears: Hears | None = None) -> UserLinks:
         """Prepare for a connection of a user, before its handshake is answered: from the return on he misses nothing.
 
         Every call is to be followed by ``unlink``.
+
+        Args:
+            hears: chooses what he is told of, the same for all of his connections; None: all that concerns him.
         """
         links = self._users.get(user_id)
         if links is not None:
@@ -136,8 +149,10 @@ class Hub:
                 self.unlink(links)
                 raise
             return links
-        links = self._users[user_id] = UserLinks(user_id, asyncio.get_running_loop().create_future())
+        links = self._users[user_id] = UserLinks(user_id, asyncio.get_running_loop().create_future(), hears)
         links.uses = 1
+        if hears is not None:
+            self._choosers[user_id] = links
         try:
             chat_ids = await self._memberships.list_chat_ids(user_id)
         except BaseException as error:
@@ -157,6 +172,7 @@ class Hub:
         links.uses -= 1
         if links.uses == 0 and self._users.get(links.user_id) is links:
             del self._users[links.user_id]
+            self._choosers.pop(links.user_id, None)
 
     def is_online(self, user_id: int) -> bool:
         """Whether a user has a connection here."""
@@ -183,6 +199,11 @@ class Hub:
             for connections in self._chats.get(chat_id, {}).values()
             for connection in connections
         }
+        found.update(
+            other.user_id
+            for other in self._choosers.values()
+            if other.connections and not other.chat_ids.isdisjoint(links.chat_ids)
+        )
         return sorted(found - {user_id})
 
     def add(self, links: UserLinks, connection: Connection) -> None:
@@ -194,8 +215,9 @@ class Hub:
             self.presence_sink(links.user_id, True, links.chat_ids)
         links.connections[connection] = None
         self._protocols.setdefault(connection.protocol, {})[connection] = None
-        for chat_id in links.chat_ids:
-            self._index(chat_id, connection)
+        if links.hears is None:
+            for chat_id in links.chat_ids:
+                self._index(chat_id, connection)
 
     def remove(self, links: UserLinks, connection: Connection) -> None:
         """A connection is gone."""
@@ -205,8 +227,9 @@ class Hub:
         del self._protocols[connection.protocol][connection]
         if not self._protocols[connection.protocol]:
             del self._protocols[connection.protocol]
-        for chat_id in links.chat_ids:
-            self._unindex(chat_id, connection)
+        if links.hears is None:
+            for chat_id in links.chat_ids:
+                self._unindex(chat_id, connection)
         if not links.connections:
             self.presence_sink(links.user_id, False, links.chat_ids)
 
@@ -229,8 +252,9 @@ class Hub:
                 links.chat_ids.add(chat_id)
                 if links.removed_ids is not None:
                     links.removed_ids.discard(chat_id)
-                for connection in links.connections:
-                    self._index(chat_id, connection)
+                if links.hears is None:
+                    for connection in links.connections:
+                        self._index(chat_id, connection)
 
     def _part(self, chat_id: int, user_ids: Iterable[int]) -> None:
         for user_id in user_ids:
@@ -239,8 +263,9 @@ class Hub:
                 links.chat_ids.discard(chat_id)
                 if links.removed_ids is not None:
                     links.removed_ids.add(chat_id)
-                for connection in links.connections:
-                    self._unindex(chat_id, connection)
+                if links.hears is None:
+                    for connection in links.connections:
+                        self._unindex(chat_id, connection)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Tell everybody concerned of events that happened in this order."""
@@ -260,7 +285,19 @@ class Hub:
                 case SessionsEnded(user_id, session_ids):
                     self._end_sessions(user_id, session_ids)
 
+    def _choosing_hearers(self, event: Event) -> Collection[Connection]:
+        """The connections of users who choose what they are told of, and have chosen this."""
+        return [
+            connection
+            for links in self._choosers.values()
+            if links.hears is not None
+            and (not isinstance(event, ChatEvent) or event.chat.id in links.chat_ids)
+            and links.hears(event)
+            for connection in links.connections
+        ]
+
     def _deliver(self, event: Event) -> None:
+        choosing = self._choosing_hearers(event) if self._choosers else ()
         for protocol in list(self._protocols):
             try:
                 packets = list(protocol.render(event))  # its faults are raised in here, not where packets are sent
@@ -273,7 +310,7 @@ class Hub:
             for packet in packets:
                 key = (packet.chat_id, packet.except_user_id, packet.except_outbox)
                 if run and key != run_key:
-                    self._push_to_chat(protocol, run_key, b"".join(run))
+                    self._push_to_chat(protocol, run_key, b"".join(run), choosing)
                     run.clear()
                 frame = text_frame(packet.payload)
                 if packet.chat_id is not None:
@@ -282,18 +319,23 @@ class Hub:
                 elif packet.outbox is not None:
                     packet.outbox.push(frame)
                 else:
-                    for connection in self._receivers(protocol, packet):
+                    for connection in self._receivers(protocol, packet, choosing):
                         if connection.user_id != packet.except_user_id and (
                             packet.except_outbox is None or connection.outbox is not packet.except_outbox
                         ):
                             connection.push(frame)
             if run:
-                self._push_to_chat(protocol, run_key, b"".join(run))
+                self._push_to_chat(protocol, run_key, b"".join(run), choosing)
 
-    def _receivers(self, protocol: WireProtocol, packet: Packet) -> Collection[Connection]:
+    def _receivers(
+        self, protocol: WireProtocol, packet: Packet, choosing: Collection[Connection]
+    ) -> Collection[Connection]:
         """The connections that get a packet which is not for a chat, before exceptions."""
         if packet.to_everybody:
-            return list(self._protocols[protocol])
+            everybody = list(self._protocols[protocol])
+            if not self._choosers:
+                return everybody
+            return [each for each in everybody if each.user_id not in self._choosers or each in choosing]
         if packet.presence_in:
             return self._presence_watchers(protocol, packet.presence_in)
         return [
@@ -301,7 +343,7 @@ class Hub:
             for user_id in packet.user_ids
             if (links := self._users.get(user_id)) is not None
             for connection in links.connections
-            if connection.protocol is protocol
+            if connection.protocol is protocol and (links.hears is None or connection in choosing)
         ]
 
     def _presence_watchers(self, protocol: WireProtocol, chat_ids: Iterable[int]) -> set[Connection]:
@@ -312,8 +354,21 @@ class Hub:
             if connection.watches_presence
         }
 
-    def _push_to_chat(self, protocol: WireProtocol, key: tuple[int | None, int, Outbox | None], frames: bytes) -> None:
+    def _push_to_chat(
+        self,
+        protocol: WireProtocol,
+        key: tuple[int | None, int, Outbox | None],
+        frames: bytes,
+        choosing: Collection[Connection],
+    ) -> None:
         chat_id, except_user_id, except_outbox = key
+        for connection in choosing:
+            if (
+                connection.protocol is protocol
+                and connection.user_id != except_user_id
+                and (except_outbox is None or connection.outbox is not except_outbox)
+            ):
+                connection.push(frames)
         connections = self._chats.get(chat_id or 0, {}).get(protocol)
         if connections and (except_user_id or except_outbox is not None):
             for connection in connections:

@@ -20,6 +20,14 @@ class Sent(NamedTuple):
     is_repeat: bool
 
 
+def is_repeat(first: Entry, chat: Chat, text: str) -> bool:
+    """Whether a send under a client id that was used before repeats the first one.
+
+    What the text was is not known any more once it was edited or recalled.
+    """
+    return first.chat_id == chat.id and (first.is_recalled or first.edited_us is not None or first.text == text)
+
+
 @dataclass(slots=True)
 class Send:
     """A message on its way; ``write_id`` is the number by which its writer recognises it."""

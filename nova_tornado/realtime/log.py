@@ -40,7 +40,7 @@ from nova_tornado.realtime.checkpoints import Checkpoints
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.entry_events import EntryEvents
-from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Planner, Send, Sent
+from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Planner, Send, Sent, is_repeat
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.messages import Conflict, UnknownOutcomeError
 from nova_tornado.storage.store import Store
@@ -312,9 +312,7 @@ class ChatLog:
             first = await self._messages.find_repeat(send.sender.id, send.client_id)
             if first is not None:
                 if not send.done.done():
-                    # What the text was is not known any more once it was edited or recalled.
-                    is_changed = first.is_recalled or first.edited_us is not None
-                    if first.chat_id == lane.chat.id and (is_changed or first.text == send.text):
+                    if is_repeat(first, lane.chat, send.text):
                         send.done.set_result(Sent(first, True))
                     else:
                         send.done.set_exception(RepeatMismatch())

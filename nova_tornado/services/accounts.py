@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from nova_tornado.domain import rules
-from nova_tornado.domain.errors import BadField, EmailTaken, NameTaken, NotSignedIn, UserUnknown
+from nova_tornado.domain.errors import BadField, EmailTaken, NameTaken, NothingToChange, NotSignedIn, UserUnknown
 from nova_tornado.domain.events import AccountCreated, Event, ProfileChanged, SessionsEnded
-from nova_tornado.domain.models import DELETED_USER_NAME, SYSTEM_USER_NAME, FriendGroup, Session, User
+from nova_tornado.domain.models import DELETED_USER_NAME, SYSTEM_USER_NAME, BotScope, FriendGroup, Session, User
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.services.account_deletion import AccountDeletion
 from nova_tornado.services.avatars import identicon
+from nova_tornado.services.bot_scopes import Ability, check_scope
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.sign_in_limits import SignInLimits
@@ -129,25 +131,69 @@ class AccountService(SignInService):
         if await self._users.is_email_taken(email):
             raise EmailTaken
         user_id = await self._store.counters.next_id("user")
+        account = User(user_id, "", "", email=email, first_name=first_name, last_name=last_name)
+        return await self._create_with_free_name(
+            account, lambda number: rules.user_name_of(email, number), password_hash
+        )
+
+    async def ensure_bot(self, key: str, name: str, avatar_url: str = "", *, scope: BotScope | None = None) -> User:
+        """The account of a bot, made when it is first asked for. Nobody can sign in to it by a password.
+
+        Args:
+            key: by which it is found again.
+            name: its user name; if somebody else has it, ``-2``, ``-3`` … is appended.
+            avatar_url: "" for a generated one.
+            scope: of a bot from outside.
+
+        Raises:
+            BadField: a name that no account can have.
+        """
+        rules.check_user_name(name)
+        bot = await self._users.find_bot(key)
+        if bot is None:
+            user_id = await self._store.counters.next_id("user")
+            account = User(user_id, "", avatar_url, is_bot=True, bot_scope=scope)
+            try:
+                return await self._create_with_free_name(
+                    account, lambda number: rules.numbered_name(name, number), None, bot_key=key
+                )
+            except NothingToChange:  # another process was faster
+                bot = await self._users.find_bot(key)
+                assert bot is not None
+        self._directory.put(bot)
+        return bot
+
+    async def find_bot(self, key: str) -> User | None:
+        """The account of the bot with that key."""
+        return await self._users.find_bot(key)
+
+    async def list_bots(self) -> list[tuple[str, User]]:
+        """The accounts of the bots from outside, by id, each with its key."""
+        return await self._users.list_bots()
+
+    async def _create_with_free_name(
+        self, account: User, name_of: Callable[[int], str], password_hash: bytes | None, *, bot_key: str = ""
+    ) -> User:
+        """Store a new account under the first name that is free of those for 1, 2, 3 …"""
         for first in itertools.count(1, NAMES_PER_LOOKUP):
-            names = [rules.user_name_of(email, number) for number in range(first, first + NAMES_PER_LOOKUP)]
+            names = [name_of(number) for number in range(first, first + NAMES_PER_LOOKUP)]
             taken = await self._users.list_taken_names(names)
             for name in names:
                 if name in taken:
                     continue
-                user = User(user_id, name, identicon(name), email=email, first_name=first_name, last_name=last_name)
+                user = replace(account, name=name, avatar_url=account.avatar_url or identicon(name))
                 try:
-                    return await self._create(user, password_hash)
+                    return await self._create(user, password_hash, bot_key=bot_key)
                 except NameTaken:
                     continue  # another registration was faster
         raise AssertionError("names do not end")
 
-    async def _create(self, user: User, password_hash: bytes) -> User:
+    async def _create(self, user: User, password_hash: bytes | None, *, bot_key: str = "") -> User:
         """Store a new account with its default friend group, and tell of it."""
         group = FriendGroup(await self._store.counters.next_id("friend_group"), user.id, "", True)
 
         async def write(session: MongoSession) -> None:
-            await self._users.insert(user, password_hash, self._clock.now_us(), session)
+            await self._users.insert(user, password_hash, self._clock.now_us(), session, bot_key=bot_key)
             await self._store.friend_groups.insert(group, session)
 
         await self._store.database.transaction(write)
@@ -212,6 +258,7 @@ class AccountService(SignInService):
 
         Source: contract "actions" section 2, PATCH /user (order of checks).
         """
+        check_scope(user, Ability.CHANGE_ACCOUNT)
         given = {key: value for key, value in request.items() if value is not None}
         changes: dict[str, Any] = {}
         if given.keys() & {"new_password", "email", "phone"}:
@@ -268,6 +315,7 @@ class AccountService(SignInService):
 
         Source: contract "protocols" sections 0.3, 0.4, 2.3, 3.5.
         """
+        check_scope(user, Ability.CHANGE_ACCOUNT)
         changes: dict[str, Any] = {}
         if name is not None:
             changes["name"] = rules.check_user_name(name)
@@ -324,6 +372,7 @@ class AccountService(SignInService):
 
         Source: contract "actions" section 2, DELETE /user (order of the packets).
         """
+        check_scope(user, Ability.CHANGE_ACCOUNT)
         await self._deletion.delete(user)
 
     async def finish_deletions(self) -> None:

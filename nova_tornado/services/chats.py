@@ -13,6 +13,7 @@ from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.lanes import Draft
 from nova_tornado.realtime.log import ChatLog
+from nova_tornado.services.bot_scopes import Ability, check_scope, sees_history
 from nova_tornado.services.chat_plans import ChatPlans, MoreDocuments, Permit
 from nova_tornado.services.group_edits import Edited, GroupEdit
 from nova_tornado.services.new_members import check_accounts, check_friends, check_list
@@ -89,8 +90,11 @@ class ChatService:
         return await self._chats.find(chat_id) if chat_id else None
 
     async def last_message_for(self, chat: Chat, user_id: int) -> Entry | None:
-        """The newest message that is neither recalled nor deleted for that member."""
+        """The newest message that is neither recalled nor deleted for that member, if he sees the history at all."""
         message = chat.last_message
+        viewer = self._directory.peek(user_id) or await self._directory.get(user_id)
+        if not sees_history(viewer, chat):
+            return None
         if message is not None and user_id in message.hidden_for:
             return await self._store.messages.find_newest(chat.id, user_id)
         return message
@@ -122,6 +126,7 @@ class ChatService:
             chat = await self.find_private(user.id, other_id)
             if chat is not None:
                 return chat, False
+            check_scope(user, Ability.CHANGE_CHATS)
             try:
                 return await self._create(ChatKind.PRIVATE, "", [user.id, other_id], origin=origin), True
             except DuplicateKeyError:
@@ -173,6 +178,7 @@ class ChatService:
 
         Source: contract "protocols" section 0.5.
         """
+        check_scope(creator, Ability.CHANGE_CHATS)
         ids = [user_id for user_id in dict.fromkeys(member_ids) if user_id != creator.id]
         await check_accounts(self._directory, ids)
         return await self._create(ChatKind.GROUP, title, [creator.id, *ids], policy=policy, origin=origin)
@@ -190,6 +196,7 @@ class ChatService:
 
         Source: contract "actions" section 5, POST /chat/new.
         """
+        check_scope(creator, Ability.CHANGE_CHATS)
         listed = check_list(members, "chat_members")
         checked_title = check_chat_title(title, "name")  # the key that clients of the original know
         ids = await check_friends(self._store, creator.id, listed, "chat_members")
@@ -261,6 +268,7 @@ class ChatService:
 
         Source: contract "protocols" section 0.5.
         """
+        check_scope(actor, Ability.CHANGE_CHATS)
         added, removed = list(dict.fromkeys(add_ids)), list(dict.fromkeys(remove_ids))
         if not set(added).isdisjoint(removed):
             raise BadField("The same user cannot be added and removed at once")
@@ -288,6 +296,7 @@ class ChatService:
 
         Source: contract "protocols" section 3.7.
         """
+        check_scope(user, Ability.CHANGE_CHATS)
         chat = await self.get(chat_id)
         if user.id in chat.members:
             return False
@@ -311,6 +320,7 @@ class ChatService:
         Raises:
             PrivateChat, AlreadyMember: not possible.
         """
+        check_scope(actor, Ability.CHANGE_CHATS)
         membership_id = await self._store.counters.next_id("membership")
         await self._log.change(chat, self._plans.add(actor, user, membership_id, text, allow))
 
@@ -323,6 +333,7 @@ class ChatService:
 
         Source: actions document, DELETE /chat/<chat_id>; contract "actions" section 5.
         """
+        check_scope(user, Ability.CHANGE_CHATS)
         chat = await self.get(chat_id)
         await self._log.change(chat, self._plans.leave(user))
         self._purge_if_deleted(chat)
@@ -335,6 +346,7 @@ class ChatService:
 
         Source: contract "actions" section 5, DELETE /chat/<id>/<member> (order of checks).
         """
+        check_scope(actor, Ability.CHANGE_CHATS)
         chat = await self.get(chat_id)
         user = await self._directory.get(user_id)
         await self._log.change(chat, self._plans.remove(actor, user_id, user))
@@ -356,6 +368,7 @@ class ChatService:
 
         Source: contract "actions" section 8; contract "protocols" section 0.5.
         """
+        check_scope(actor, Ability.CHANGE_CHATS)
         chat = await self.get(chat_id)
         await self._log.change(chat, self._plans.rename(actor, title))
         return chat
@@ -368,6 +381,7 @@ class ChatService:
 
         Source: contract "actions" section 5, POST /chat/<id>/<member>/admin (order of checks).
         """
+        check_scope(actor, Ability.CHANGE_CHATS)
         await self._log.change(await self.get(chat_id), self._plans.set_admin(actor, user_id, is_admin))
 
     async def set_owner(self, actor: User, chat_id: int, user_id: int) -> None:
@@ -378,6 +392,7 @@ class ChatService:
 
         Source: contract "actions" section 5, POST /chat/<id>/set_owner (order of checks and packets).
         """
+        check_scope(actor, Ability.CHANGE_CHATS)
         await self._log.change(await self.get(chat_id), self._plans.set_owner(actor, user_id))
 
     # Deleting
@@ -399,6 +414,7 @@ class ChatService:
 
         Source: contract "protocols" section 0.5.
         """
+        check_scope(actor, Ability.CHANGE_CHATS)
         chat = await self.get(chat_id)
         await self._log.change(chat, self._plans.delete_for(actor), origin=origin)
         self._purge_if_deleted(chat)

@@ -9,7 +9,7 @@ from nova_tornado.domain.errors import BadField, NotAMember, RepeatMismatch
 from nova_tornado.domain.models import Chat, Entry, Origin
 from nova_tornado.domain.rules import ID_MAX
 from nova_tornado.realtime.clock import Clock
-from nova_tornado.realtime.lanes import Draft, Plan, Sent
+from nova_tornado.realtime.lanes import Draft, Plan, Sent, is_repeat
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.store import Store
@@ -69,8 +69,7 @@ class FileSends:
         first = await self._store.messages.find_repeat(draft.sender_id, draft.client_id)
         if first is None:
             return None
-        is_changed = first.is_recalled or first.edited_us is not None
-        if first.chat_id != chat.id or not (is_changed or first.text == draft.text):
+        if not is_repeat(first, chat, draft.text):
             raise RepeatMismatch
         return Sent(first, True)
 

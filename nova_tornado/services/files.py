@@ -14,6 +14,7 @@ from nova_tornado.domain.errors import TooLarge, TooManyRequests
 from nova_tornado.domain.models import File, User
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
+from nova_tornado.services.bot_scopes import Ability, check_scope
 from nova_tornado.services.content_types import HEAD_BYTES, detect
 from nova_tornado.storage.files import FileWriter
 from nova_tornado.storage.store import Store
@@ -134,7 +135,9 @@ class FileService:
         Raises:
             BadField: a bad name.
             TooManyRequests: too much of his is pending.
+            NoRight: not by this bot.
         """
+        check_scope(user, Ability.UPLOAD)
         self.check_name(name)
         now_us = self._clock.now_us()
         reserved_bytes = self.max_bytes if announced_bytes is None else min(announced_bytes, self.max_bytes)

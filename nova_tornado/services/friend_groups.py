@@ -5,6 +5,7 @@ from __future__ import annotations
 from nova_tornado.domain.errors import BadField, FriendGroupUnknown, NoRight
 from nova_tornado.domain.models import FriendGroup, User
 from nova_tornado.domain.rules import check_friend_group_name, check_string
+from nova_tornado.services.bot_scopes import Ability, check_scope
 from nova_tornado.storage.database import MongoSession
 from nova_tornado.storage.store import Store
 
@@ -22,6 +23,7 @@ class FriendGroupService:
         Raises:
             BadField: a bad name.
         """
+        check_scope(user, Ability.KEEP_FRIENDS)
         checked_name = check_friend_group_name(name)
         group = FriendGroup(await self._store.counters.next_id("friend_group"), user.id, checked_name, False)
         await self._groups.insert(group)
@@ -54,6 +56,7 @@ class FriendGroupService:
 
         Source: contract "actions" section 3 (order of checks).
         """
+        check_scope(user, Ability.KEEP_FRIENDS)
         check_string(name, "group_name")
         group = await self.get(user, group_id)
         if group.is_default:
@@ -69,6 +72,7 @@ class FriendGroupService:
             BadField: the default group.
             FriendGroupUnknown, NoRight: as for ``get``.
         """
+        check_scope(user, Ability.KEEP_FRIENDS)
         group = await self.get(user, group_id)
         if group.is_default:
             raise BadField("The default group cannot be deleted")

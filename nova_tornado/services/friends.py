@@ -23,6 +23,7 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.lanes import Plan
 from nova_tornado.realtime.log import ChatLog
+from nova_tornado.services.bot_scopes import Ability, check_scope
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.friend_groups import FriendGroupService
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
@@ -97,6 +98,7 @@ class FriendService:
 
         Source: contract "actions" section 4, POST /friend/invite (order of checks).
         """
+        check_scope(user, Ability.BEFRIEND)
         other_id = check_id(request.get("id"), "id")
         comment = check_comment(request.get("comment"))
         other = await self._directory.get(other_id) if other_id else None
@@ -164,6 +166,7 @@ class FriendService:
             InvitationUnknown: there is none with that id.
             NoRight: someone else was invited.
         """
+        check_scope(user, Ability.BEFRIEND)
         invitation = await self._get_invitation(user, invitation_id)
         inviter = await self._directory.get(invitation.sender_id)
         if inviter.id != invitation.sender_id:
@@ -176,6 +179,7 @@ class FriendService:
         Raises:
             InvitationUnknown, NoRight: as for ``accept``.
         """
+        check_scope(user, Ability.BEFRIEND)
         await self._decline(user, await self._get_invitation(user, invitation_id))
 
     async def answer(self, user: User, asker_id: int, is_accepted: bool) -> Friend | None:
@@ -189,6 +193,7 @@ class FriendService:
 
         Source: contract "protocols" section 4.3, 16/2.
         """
+        check_scope(user, Ability.BEFRIEND)
         invitation = await self._invitations.find_from(asker_id, user.id) if asker_id else None
         if invitation is None:
             raise InvitationUnknown
@@ -287,6 +292,7 @@ class FriendService:
             FriendUnknown: that user is not a friend.
             BadField, FriendGroupUnknown, NoRight: a bad nickname or group.
         """
+        check_scope(user, Ability.KEEP_FRIENDS)
         friendship = await self._find(user, friend_id)
         changes: dict[str, Any] = {}
         if "nickname" in request:
@@ -304,6 +310,7 @@ class FriendService:
         Raises:
             FriendUnknown: that user is not a friend.
         """
+        check_scope(user, Ability.KEEP_FRIENDS)
         await self._find(user, friend_id)
         friend = await self._directory.get(friend_id)
 

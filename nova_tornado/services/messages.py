@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_tornado.domain.errors import BadField, MessageUnknown, NoRight, NotAMember, RepeatMismatch
 from nova_tornado.domain.events import ChatRead, MessageHidden, Typing
 from nova_tornado.domain.models import (
     CONTENT_TEXT,
     SEQ_SPAN,
+    BotScope,
     Chat,
     Entry,
     EntryKind,
@@ -24,11 +25,13 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache, reading_of
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
-from nova_tornado.realtime.lanes import Draft, Plan, Sent
+from nova_tornado.realtime.lanes import Draft, Plan, Sent, is_repeat
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.message_details import MessageDetailer
+from nova_tornado.services.bot_scopes import Ability, Invocations, check_reading, check_scope, sees_history
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.file_sends import FileSends
+from nova_tornado.services.filters import Filters, OutgoingMessage
 from nova_tornado.services.message_finder import MessageFinder, seq_bound
 from nova_tornado.storage.database import MongoSession
 from nova_tornado.storage.messages import PAGE_MESSAGES, shown_to
@@ -58,6 +61,7 @@ class MessageService:
 
     Args:
         store, cache, log, chats, directory, bus, clock: the parts it works with.
+        filters: asked before a text is stored.
     """
 
     def __init__(
@@ -69,8 +73,10 @@ class MessageService:
         directory: UserDirectory,
         bus: Bus,
         clock: Clock,
+        filters: Filters,
     ) -> None:
         self._store = store
+        self._filters = filters
         self._messages = store.messages
         self._cache = cache
         self._log = log
@@ -80,6 +86,7 @@ class MessageService:
         self._clock = clock
         self._details = MessageDetailer(store.messages, directory)
         self._finder = MessageFinder(store, directory)
+        self._invocations = Invocations(store, directory, clock, self._finder)
         self._file_sends = FileSends(store, log, clock)
         self._last_typing_us: dict[tuple[int, int], int] = {}
 
@@ -90,10 +97,12 @@ class MessageService:
 
         Returns:
             What becomes of it (see ``ChatLog.send``), or None where ``send`` is needed: the chat is not at hand or
-            the user not in it.
+            the user not in it, or somebody must be asked first.
         """
         chat = self._cache.peek(chat_id)
-        if chat is None or user.id not in chat.members:
+        if chat is None or user.id not in chat.members or user.bot_scope is not None:
+            return None
+        if self._filters.concern(chat, user):
             return None
         return self._log.send(chat, user, text)
 
@@ -108,6 +117,7 @@ class MessageService:
         content_type: str = CONTENT_TEXT,
         file_ids: Sequence[int] = (),
         origin: Origin | None = None,
+        is_filtered: bool = True,
     ) -> Sent:
         """Send a message; all earlier ones of the chat are thereby read by the sender.
 
@@ -120,13 +130,35 @@ class MessageService:
             content_type: what the sender calls the content.
             file_ids: of the sender's uploaded files, in order; those given twice count once.
             origin: where it was asked for.
+            is_filtered: False for what somebody with the right to do so has let pass.
 
         Raises:
-            ChatUnknown, NotAMember, MessageUnknown, BadField, RepeatMismatch: nothing was stored.
+            ChatUnknown, NotAMember, MessageUnknown, BadField, RepeatMismatch, MessageRefused: nothing was stored.
+            NoRight: the sender is a bot from outside, and its scope does not reach so far.
             OutcomeUnknown: repeat it with the same client id.
         """
+        check_scope(user, Ability.SEND)
         chat = await self._chats.get_for(user.id, chat_id)
         answered = await self._find_answered(chat, reply_to)
+        must_be_invoked = is_filtered and user.bot_scope is BotScope.INVOKED
+        must_be_checked = is_filtered and self._filters.concern(chat, user)
+        if must_be_invoked or must_be_checked:
+            first = await self._messages.find_repeat(user.id, client_id) if client_id is not None else None
+            if first is not None and is_repeat(first, chat, text):
+                return Sent(first, True)  # it has passed before
+        if must_be_invoked:
+            await self._invocations.check(user, chat, answered)
+        if must_be_checked:
+            asked = OutgoingMessage(
+                chat,
+                user,
+                text,
+                client_id=client_id,
+                reply_to=reply_to,
+                content_type=content_type,
+                file_count=len(file_ids),
+            )
+            text = await self._filters.check(asked)
         if not file_ids:
             return await self._log.send(chat, user, text, answered, client_id, content_type, origin)
         draft = Draft(
@@ -174,18 +206,28 @@ class MessageService:
     async def _sender(self, message: Entry) -> User:
         return self._directory.deleted if message.is_recalled else await self._directory.get(message.sender_id)
 
-    async def details(self, chat: Chat, messages: Sequence[Entry]) -> list[MessageDetails]:
-        """All that is told about messages of a chat, in their order."""
-        return await self._details.of(chat, messages)
+    async def details(
+        self, chat: Chat, messages: Sequence[Entry], *, viewer: User | None = None
+    ) -> list[MessageDetails]:
+        """All that is told about messages of a chat, in their order.
+
+        Args:
+            viewer: for whom; None: for the server itself.
+        """
+        details = await self._details.of(chat, messages)
+        if viewer is None or sees_history(viewer, chat):
+            return details
+        return [replace(each, replies=()) for each in details]
 
     async def note_typing(self, user: User, chat_id: int) -> None:
         """Tell the other members that a member is writing; at most once in ``TYPING_PAUSE_S`` for each chat.
 
         Raises:
-            ChatUnknown, NotAMember: not possible.
+            ChatUnknown, NotAMember, NoRight: not possible.
 
         Source: contract "actions" section 8.
         """
+        check_scope(user, Ability.CHANGE_MESSAGES)
         chat = await self._chats.get_for(user.id, chat_id)
         now_us = self._clock.now_us()
         for key, then_us in list(self._last_typing_us.items()):
@@ -208,11 +250,15 @@ class MessageService:
         Raises:
             MessageUnknown: no such message, or in a chat of others.
             NoRight: it is another's, or recalled.
+            MessageRefused: a filter does not let it pass.
 
         Source: contract "actions" section 8; contract "protocols" section 0.6.
         """
+        check_scope(user, Ability.CHANGE_MESSAGES)
         chat = await self._find_chat(message_id)
         message = await self._find(message_id)
+        if message.sender_id == user.id and user.id in chat.members and self._filters.concern(chat, user):
+            text = await self._filters.check(OutgoingMessage(chat, user, text, is_edit=True))
         edited_us = self._clock.now_us()
 
         def plan(chat: Chat) -> Plan:
@@ -238,6 +284,7 @@ class MessageService:
             MessageUnknown: no such message.
             NoRight: it is another's, or recalled already.
         """
+        check_scope(user, Ability.CHANGE_MESSAGES)
         chat = await self._find_chat(message_id)
         message = await self._find(message_id)
         if message.sender_id != user.id and user.id not in chat.members:
@@ -261,7 +308,9 @@ class MessageService:
 
         Raises:
             MessageUnknown: no such message, or in a chat of others.
+            NoRight: not by this bot.
         """
+        check_scope(user, Ability.CHANGE_MESSAGES)
         chat = await self._find_chat(message_id)
         if user.id not in chat.members:
             raise MessageUnknown
@@ -281,12 +330,13 @@ class MessageService:
     # Reading
 
     async def mark_read(self, user: User, chat_id: int, *, origin: Origin | None = None) -> None:
-        """Mark everything in a chat as read.
+        """Mark everything in a chat as read; a bot may where it may read the history.
 
         Raises:
-            ChatUnknown, NotAMember: not possible.
+            ChatUnknown, NotAMember, NoRight: not possible.
         """
         chat = await self._chats.get_for(user.id, chat_id)
+        check_reading(user, chat)
         seq, count = chat.last_seq, chat.last_count
         await self._store.memberships.move_cursors([(chat.id, user.id, seq, count)])
         member = chat.members.get(user.id)
@@ -312,7 +362,11 @@ class MessageService:
 
         Args:
             chat: one that the viewer may read.
+
+        Raises:
+            NoRight: the viewer is a bot, and does not see the chat's history.
         """
+        await self._check_viewer(chat, viewer_id)
         last = chat.last_message
         if last is not None and last.sender_id == sender_id and viewer_id not in last.hidden_for:
             return last
@@ -338,7 +392,11 @@ class MessageService:
             from_us, before_us: when they were sent: from then on, and before then.
             limit: how many at most.
             newest: the newest of them instead of the oldest.
+
+        Raises:
+            NoRight: the viewer is a bot, and does not see the chat's history.
         """
+        await self._check_viewer(chat, viewer_id)
         after_seq, before_seq = 0, chat.last_seq + 1
         if from_id is not None:
             after_seq = max(after_seq, seq_bound(chat.id, from_id) - 1)
@@ -358,8 +416,18 @@ class MessageService:
         )
         return page[::-1] if newest else page
 
+    async def _check_viewer(self, chat: Chat, viewer_id: int | None) -> None:
+        if viewer_id is not None:
+            check_reading(await self._directory.get(viewer_id), chat)
+
     async def list_page(
-        self, chat: Chat, *, after: int | None = None, before: int | None = None, limit: int
+        self,
+        chat: Chat,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int,
+        viewer_id: int | None = None,
     ) -> list[MessageDetails]:
         """A page of a chat's history, newest first.
 
@@ -368,7 +436,12 @@ class MessageService:
             after, before: message ids, exclusive. With ``after`` alone the page is the oldest behind it, else the
                 newest.
             limit: how many at most.
+            viewer_id: for whom; None: for the server itself.
+
+        Raises:
+            NoRight: the viewer is a bot, and does not see the chat's history.
         """
+        await self._check_viewer(chat, viewer_id)
         page = await self._messages.list_page(
             chat.id,
             after_seq=0 if after is None else seq_bound(chat.id, after),
@@ -378,13 +451,20 @@ class MessageService:
         )
         return await self._details.of(chat, sorted(page, key=lambda message: -message.id))
 
-    async def iterate(self, chat: Chat, search: MessageSearch | None = None) -> AsyncIterator[list[MessageDetails]]:
+    async def iterate(
+        self, chat: Chat, search: MessageSearch | None = None, *, viewer_id: int | None = None
+    ) -> AsyncIterator[list[MessageDetails]]:
         """A chat's messages, newest first, page by page, however many there are.
 
         Args:
             chat: one that the caller may read.
             search: what they must match.
+            viewer_id: for whom; None: for the server itself.
+
+        Raises:
+            NoRight: the viewer is a bot, and does not see the chat's history.
         """
+        await self._check_viewer(chat, viewer_id)
         search = search or MessageSearch()
         after_seq = 0
         before_seq = chat.last_seq + 1

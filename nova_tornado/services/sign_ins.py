@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from nova_tornado.domain import rules
 from nova_tornado.domain.errors import BadField, WrongCredentials, WrongPassword
 from nova_tornado.domain.events import SessionsEnded, SignedIn, SignedOut
@@ -9,6 +11,7 @@ from nova_tornado.domain.models import Session, User
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.services.bot_scopes import Ability, check_scope
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.sign_in_limits import SignInLimits
 from nova_tornado.storage.sessions import SessionKind
@@ -99,17 +102,27 @@ class SignInService:
             WrongPassword: it is another one.
             TooManyRequests: too many failed before.
         """
+        check_scope(user, Ability.CHANGE_ACCOUNT)  # there is no password, and no tries are to be counted
         hashed = await self._users.find_password_hash(user.id)
         if not await self._fits(user.name, address, password, hashed):
             self._limits.note_failure(user.name, address)
             raise WrongPassword
 
-    async def begin_session(self, user: User, kind: SessionKind, *, issuer: str = "", limit: int | None = None) -> str:
+    async def begin_session(
+        self,
+        user: User,
+        kind: SessionKind,
+        *,
+        issuer: str = "",
+        limit: int | None = None,
+        lifetime_s: int | None = None,
+    ) -> str:
         """Give a user a session, without a word to others.
 
         Args:
             issuer: the protocol that counts the sessions it issues, if it does.
             limit: how many live sessions of that issuer the account may have, this one included.
+            lifetime_s: None: that of its kind.
 
         Returns:
             The secret for the cookie or the token.
@@ -117,7 +130,9 @@ class SignInService:
         Raises:
             TooManyTokens: the account has so many already.
         """
-        return await self._sessions.create(user.id, kind, self._clock.now(), issuer=issuer, limit=limit)
+        return await self._sessions.create(
+            user.id, kind, self._clock.now(), issuer=issuer, limit=limit, lifetime_s=lifetime_s
+        )
 
     async def sign_in(self, user: User, kind: SessionKind, *, issuer: str = "", limit: int | None = None) -> str:
         """Begin a session, as ``begin_session`` does, and tell others that the user has signed in."""
@@ -136,6 +151,16 @@ class SignInService:
     async def has_token(self, user_id: int) -> bool:
         """Whether a user has a live token."""
         return await self._sessions.has_token(user_id, self._clock.now())
+
+    async def list_session_ends(self, user: User, issuer: str) -> list[datetime]:
+        """When the live sessions that an issuer has given a user end, the first one first."""
+        return await self._sessions.list_ends(user.id, issuer, self._clock.now())
+
+    async def end_all_sessions(self, user: User) -> frozenset[bytes]:
+        """End all sessions of a user; returns their ids, for those who must tell other processes."""
+        ended = frozenset(await self._sessions.delete_others(user.id, None))
+        self._bus.publish(SessionsEnded(user.id, ended))
+        return ended
 
     async def end_session(self, session: Session, is_announced: bool = True) -> bool:
         """End a session: what is connected through it is told and closed.

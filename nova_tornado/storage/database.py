@@ -149,18 +149,21 @@ class Database:
     async def prepare(self, specs: tuple[CollectionSpec, ...]) -> None:
         """Make the collections and indexes that are not there yet."""
         existing = set(await self.mongo.list_collection_names())
-        for spec in specs:
-            if spec.name not in existing:
-                options: Document = {"clusteredIndex": {"key": {"_id": 1}, "unique": True}} if spec.clustered else {}
-                try:
-                    await self.mongo.create_collection(spec.name, **options)
-                except CollectionInvalid:
-                    pass  # another process made it in between
-                except OperationFailure as error:
-                    if error.code != NAMESPACE_EXISTS:
-                        raise
-            for index in spec.indexes:
-                await self.mongo[spec.name].create_index(list(index.keys), **index.options())
+        # Side by side: one after the other, the round trips would be felt at each start.
+        await asyncio.gather(*(self._prepare_one(spec, spec.name in existing) for spec in specs))
+
+    async def _prepare_one(self, spec: CollectionSpec, is_there: bool) -> None:
+        if not is_there:
+            options: Document = {"clusteredIndex": {"key": {"_id": 1}, "unique": True}} if spec.clustered else {}
+            try:
+                await self.mongo.create_collection(spec.name, **options)
+            except CollectionInvalid:
+                pass  # another process made it in between
+            except OperationFailure as error:
+                if error.code != NAMESPACE_EXISTS:
+                    raise
+        for index in spec.indexes:
+            await self.mongo[spec.name].create_index(list(index.keys), **index.options())
 
     async def transaction(self, work: Callable[[MongoSession], Coroutine[Any, Any, T]]) -> T:
         """Run ``work`` in a transaction: all of its writes or none.

@@ -68,6 +68,10 @@ class EmbeddedError(Exception):
     """The embedded database cannot be had; `str()` is one clear line."""
 
 
+class DataFolderInUseError(EmbeddedError):
+    """A server runs on this data folder."""
+
+
 def find_mongod(environ: Mapping[str, str]) -> str:
     """Finds a mongod to run: NOVA_MONGOD, else the one of the extra `embedded`, else the one on PATH.
 
@@ -123,17 +127,19 @@ class EmbeddedMongo:
         """Locks the data folder and starts mongod; returns before mongod can be used, see `wait_ready`.
 
         Raises:
-            EmbeddedError: another server uses the folder, it cannot be written, or there is no mongod.
+            DataFolderInUseError: another server uses the folder.
+            EmbeddedError: it cannot be written, or there is no mongod.
         """
         mongod = find_mongod(self._environ)
         try:
             self._prepare_folders()
             # The first lock is the server's alone: whoever finds it taken knows that a server lives, and need not wait.
-            self._lock(self.data / "nova.lock", 0.0, f"another server already uses {self.data}")
+            in_use = DataFolderInUseError(f"another server already uses {self.data}")
+            self._lock(self.data / "nova.lock", 0.0, in_use)
             # The second is inherited by mongod: a server that was killed lets go of the first at once, but its mongod
             # still writes its last checkpoint. Without this lock we could connect to that dying mongod.
             late = f"the database of an earlier server still uses {self.data}; try again in a moment"
-            self._lock(self._run / "mongod.lock", PREDECESSOR_LIMIT_S, late)
+            self._lock(self._run / "mongod.lock", PREDECESSOR_LIMIT_S, EmbeddedError(late))
             self._socket = self._socket_path()
             if self.log.exists() and self.log.stat().st_size > LOG_KEEP_BYTES:
                 self.log.replace(self.log.with_suffix(".log.1"))
@@ -157,6 +163,12 @@ class EmbeddedMongo:
             self._spawn(find_mongod(self._environ))
         except OSError as error:
             raise EmbeddedError(f"cannot start the database again: {error.strerror}") from None
+
+    def attach(self) -> None:
+        """Uses the mongod of the server that runs on the data folder, for which `launch` was refused; `stop` leaves it
+        running.
+        """
+        self._socket = self._socket_path()
 
     def exit_code(self) -> int | None:
         """How mongod ended (negative: by that signal), None while it runs."""
@@ -230,7 +242,7 @@ class EmbeddedMongo:
         for folder in (self.data / "mongodb", self._run):
             folder.mkdir(mode=0o700, exist_ok=True)
 
-    def _lock(self, path: Path, limit_s: float, message: str) -> None:
+    def _lock(self, path: Path, limit_s: float, refusal: EmbeddedError) -> None:
         end = time.monotonic() + limit_s
         lock = open(path, "ab")  # noqa: SIM115 (held until stop)
         self._locks.append(lock)
@@ -240,7 +252,7 @@ class EmbeddedMongo:
                 return
             except BlockingIOError:
                 if time.monotonic() >= end:
-                    raise EmbeddedError(message) from None
+                    raise refusal from None
                 time.sleep(POLL_S)
 
     def _socket_path(self) -> str:

@@ -60,13 +60,21 @@ class Sessions:
         self._collection = database.collection(SESSIONS)
 
     async def create(
-        self, user_id: int, kind: SessionKind, now: datetime, *, issuer: str = "", limit: int | None = None
+        self,
+        user_id: int,
+        kind: SessionKind,
+        now: datetime,
+        *,
+        issuer: str = "",
+        limit: int | None = None,
+        lifetime_s: int | None = None,
     ) -> str:
         """Begin a session and return its secret (ASCII letters, digits, ``-`` and ``_``).
 
         Args:
             issuer: who issues it, if he counts what he issues.
             limit: how many live sessions of that issuer the user may have, this one included.
+            lifetime_s: None: that of its kind.
 
         Raises:
             TooManyTokens: the user has so many already.
@@ -79,7 +87,7 @@ class Sessions:
             "user": user_id,
             "kind": kind.value,
             "created_us": int(now.timestamp() * 1e6),
-            "expires_at": now + timedelta(seconds=LIFETIME_S[kind]),
+            "expires_at": now + timedelta(seconds=LIFETIME_S[kind] if lifetime_s is None else lifetime_s),
         }
         if not issuer:
             await self._collection.insert_one(document)
@@ -111,6 +119,12 @@ class Sessions:
             return None
         return Session(id=document["_id"], user_id=document["user"])
 
+    async def list_ends(self, user_id: int, issuer: str, now: datetime) -> list[datetime]:
+        """When the user's sessions by an issuer that are live at the time ``now`` end, the first one first."""
+        issued = {"user": user_id, "issuer": issuer, "expires_at": {"$gt": now}}
+        cursor = self._collection.find(issued, {"expires_at": 1}).sort("expires_at", 1)
+        return [document["expires_at"] for document in await cursor.to_list(None)]
+
     async def has_token(self, user_id: int, now: datetime) -> bool:
         """Whether the user has a token that is live at the time ``now``."""
         token = {"user": user_id, "kind": SessionKind.TOKEN.value, "expires_at": {"$gt": now}}
@@ -138,8 +152,8 @@ class Sessions:
         """End one session; whether it was there."""
         return (await self._collection.delete_one({"_id": session_id})).deleted_count == 1
 
-    async def delete_others(self, user_id: int, kept: bytes, session: MongoSession | None = None) -> list[bytes]:
-        """End all sessions of a user but one; returns the ids of those ended."""
+    async def delete_others(self, user_id: int, kept: bytes | None, session: MongoSession | None = None) -> list[bytes]:
+        """End all sessions of a user but one (None: all); returns the ids of those ended."""
         cursor = self._collection.find({"user": user_id, "_id": {"$ne": kept}}, {"_id": 1}, session=session)
         ended = [document["_id"] for document in await cursor.to_list(None)]
         await self._collection.delete_many({"_id": {"$in": ended}}, session=session)

@@ -1,7 +1,8 @@
 """The collection ``users``: accounts and the two system users.
 
 ``{_id, name, password_hash, avatar_url, email, email_key?, phone, first_name?, last_name?, created_us, is_system?,
-is_leaving?}``; ``is_leaving`` marks an account whose deletion is under way (it cannot sign in any more).
+is_bot?, bot_scope?, bot_key?, is_leaving?}``; ``is_leaving`` marks an account whose deletion is under way (it cannot
+sign in any more).
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
-from nova_tornado.domain.errors import EmailTaken, NameTaken
-from nova_tornado.domain.models import User
+from nova_tornado.domain.errors import EmailTaken, NameTaken, NothingToChange
+from nova_tornado.domain.models import BotScope, User
 from nova_tornado.domain.rules import NO_ID, USER_NAME_MAX_CHARACTERS, email_key
 from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
 
@@ -25,6 +26,7 @@ USERS = CollectionSpec(
             unique=True,
             where={"email_key": {"$exists": True}},
         ),
+        Index((("bot_key", 1),), "a bot's account", unique=True, where={"bot_key": {"$exists": True}}),
         Index((("is_leaving", 1),), "deletions to be finished", where={"is_leaving": True}),
     ),
 )
@@ -44,10 +46,14 @@ def _user(document: Document) -> User:
         is_system=document.get("is_system", False),
         first_name=document.get("first_name", ""),
         last_name=document.get("last_name", ""),
+        is_bot=document.get("is_bot", False),
+        bot_scope=BotScope(document["bot_scope"]) if "bot_scope" in document else None,
     )
 
 
-def _taken(error: DuplicateKeyError) -> NameTaken | EmailTaken:
+def _taken(error: DuplicateKeyError) -> NameTaken | EmailTaken | NothingToChange:
+    if "bot_key" in (error.details or {}).get("keyPattern", {}):
+        return NothingToChange("The bot has an account already")
     return EmailTaken() if "email_key" in (error.details or {}).get("keyPattern", {}) else NameTaken()
 
 
@@ -58,9 +64,18 @@ class Users:
         self._collection = database.collection(USERS)
 
     async def insert(
-        self, user: User, password_hash: bytes | None, created_us: int, session: MongoSession | None = None
+        self,
+        user: User,
+        password_hash: bytes | None,
+        created_us: int,
+        session: MongoSession | None = None,
+        *,
+        bot_key: str = "",
     ) -> None:
         """Store a new account.
+
+        Args:
+            bot_key: by which a bot's account is found again, whatever its name.
 
         Raises:
             NameTaken, EmailTaken: another account has that name or address.
@@ -81,6 +96,12 @@ class Users:
             document["last_name"] = user.last_name
         if user.is_system:
             document["is_system"] = True
+        if user.is_bot:
+            document["is_bot"] = True
+        if user.bot_scope is not None:
+            document["bot_scope"] = user.bot_scope.value
+        if bot_key:
+            document["bot_key"] = bot_key
         if password_hash is not None:
             document["password_hash"] = password_hash
         try:
@@ -113,6 +134,17 @@ class Users:
         except DuplicateKeyError as error:
             raise _taken(error) from None
         return _user(document) if document else None
+
+    async def find_bot(self, bot_key: str) -> User | None:
+        """The account of a bot."""
+        document = await self._collection.find_one({"bot_key": bot_key}, _PUBLIC)
+        return _user(document) if document else None
+
+    async def list_bots(self) -> list[tuple[str, User]]:
+        """The accounts of bots from outside, by id, each with its key."""
+        condition = {"bot_key": {"$exists": True}, "bot_scope": {"$exists": True}}
+        cursor = self._collection.find(condition, _PUBLIC).sort("_id", 1)
+        return [(document["bot_key"], _user(document)) for document in await cursor.to_list(None)]
 
     async def find(self, user_id: int) -> User | None:
         """The account with that id, system users included."""

@@ -10,6 +10,7 @@ from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.presence import Presence
 from nova_tornado.services.accounts import AccountService
+from nova_tornado.services.bots import BotDesk
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.files import FileService
 from nova_tornado.services.friend_groups import FriendGroupService
@@ -35,6 +36,7 @@ class Services:
     directory: UserDirectory
     hub: Hub
     presence: Presence
+    bots: BotDesk
     bus: Bus
     clock: Clock
     request_limits: RequestLimits

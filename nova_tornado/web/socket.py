@@ -17,6 +17,7 @@ from nova_tornado.domain.models import Session, User
 from nova_tornado.realtime.connection import CLOSE_TRY_AGAIN_LATER, Connection, Outbox
 from nova_tornado.realtime.frames import is_utf8, is_valid_close, text_frame
 from nova_tornado.realtime.hub import UserLinks, WireProtocol
+from nova_tornado.services.bot_scopes import hearing_of
 from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler, log_fault
 from nova_tornado.web.jsons import dumps, dumps_exact, loads_exact
 
@@ -163,7 +164,7 @@ class BaseSocket(BaseHandler, WebSocketHandler):
         Returns:
             None if the socket was closed meanwhile.
         """
-        links = await self.services.hub.link(user.id)
+        links = await self.services.hub.link(user.id, hearing_of(user))
         if self.outbox is None or self.outbox.is_closing or self.close_code is not None or not self._is_counted:
             self.services.hub.unlink(links)
             return None
@@ -246,7 +247,7 @@ class SignedInSocket(BaseSocket):
             found = await self.find_session()
             if found is not None:
                 self.session, self.user = found
-                self._user_links = await self.services.hub.link(self.user.id)
+                self._user_links = await self.services.hub.link(self.user.id, hearing_of(self.user))
             elif not self.lets_strangers_in:
                 raise NotSignedIn
             await super().get(*args, **kwargs)

@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nova_tornado.api import CollectionSpec, Document, DuplicateKeyError, Event, Index, Nova, errors, events, models
+from nova_tornado.api import (
+    Ability,
+    CollectionSpec,
+    Document,
+    DuplicateKeyError,
+    Event,
+    Index,
+    Nova,
+    check_scope,
+    errors,
+    events,
+    models,
+)
 
 CHAT_INVITATIONS = CollectionSpec(
     "chat_invitations",
@@ -50,6 +62,7 @@ class ChatInvitations:
 
         Source: contract "actions" section 5, POST /chat/<id>/invite (order of checks).
         """
+        check_scope(inviter, Ability.CHANGE_CHATS)
         if user_id == inviter.id:
             raise errors.BadField("You cannot invite yourself")
         if not user_id or not await self._services.friends.are_friends(inviter.id, user_id):
@@ -121,6 +134,7 @@ class ChatInvitations:
         Raises:
             ChatUnknown, NoRight, InvitationUnknown: nothing was changed.
         """
+        check_scope(caller, Ability.CHANGE_CHATS)
         invitation = await self._get_oldest(caller, chat_id, user_id)
         chat = await self._services.chats.get(chat_id)
         text = f"{caller.name} approved {invitation.user.name} to join the group, invited by {invitation.inviter.name}"
@@ -140,6 +154,7 @@ class ChatInvitations:
         Raises:
             ChatUnknown, NoRight, InvitationUnknown: nothing was changed.
         """
+        check_scope(caller, Ability.CHANGE_CHATS)
         invitation = await self._get_oldest(caller, chat_id, user_id)
         if not (await self._collection.delete_one({"_id": invitation.id})).deleted_count:
             raise errors.InvitationUnknown

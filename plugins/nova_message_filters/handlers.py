@@ -42,7 +42,7 @@ class FilterHandler(HistoryHandler):
         """The messages that match all conditions, newest first."""
         chat = await self.services.chats.get_for(self.user.id, path_id(chat_id))
         search = self._read(AnyFields().read(self.body), chat)
-        await self.reply_messages(self.services.messages.iterate(chat, search))
+        await self.reply_messages(self.services.messages.iterate(chat, search, viewer_id=self.user.id))
 
     def _read(self, request: dict[str, Any], chat: models.Chat) -> MessageSearch:
         times = {key: read_time_us(request[key], key) if key in request else None for key in ("begin_time", "end_time")}

@@ -48,6 +48,7 @@ STATUS: dict[ErrorCode, str] = {
     ErrorCode.EMAIL_TAKEN: "409",
     ErrorCode.ALREADY_FRIENDS: "409",
     ErrorCode.ALREADY_MEMBER: "422",
+    ErrorCode.MESSAGE_REFUSED: "423",
     ErrorCode.REPEAT_MISMATCH: "422",
     ErrorCode.TOO_MANY_TOKENS: "403",
     ErrorCode.TOO_MANY_REQUESTS: "429",

@@ -22,4 +22,4 @@ def nova_protocols(nova: Nova) -> Sequence[MountedProtocol]:
         (OTHER_PATHS, UnknownPathHandler),
         ("/socket", RoomsSocket),
     ]
-    return [MountedProtocol(RoomsProtocol(entered), routes, [keeper])]
+    return [MountedProtocol(RoomsProtocol(entered, nova.services.bots), routes, [keeper])]

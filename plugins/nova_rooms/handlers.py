@@ -8,10 +8,12 @@ from nova_rooms import confirmation, packets, schemas
 from nova_rooms.entered import EnteredKeeper
 from nova_rooms.packets import RoomsProtocol
 from nova_tornado.api import (
+    Ability,
     BaseHandler,
     NovaError,
     Services,
     SessionKind,
+    check_scope,
     dumps,
     errors,
     loads_exact,
@@ -88,15 +90,22 @@ class RoomsHandler(BaseHandler):
         """A private chat of the caller.
 
         Raises:
-            ChatUnknown: there is no private chat with that id (but maybe a group).
+            ChatUnknown: there is no private chat with that id (but maybe a group, or somebody's dialogue with the bot).
             NotAMember: it is one of others.
         """
         chat = await self.services.chats.get(chat_id)
-        if not chat.is_private:
+        if not chat.is_private or self.services.bots.is_dialogue(chat):
             raise errors.ChatUnknown("Room not found")
         if self.user.id not in chat.members:
             raise errors.NotAMember("This is a room of others")
         return chat
+
+    async def list_rooms(self) -> list[tuple[models.Chat, models.User]]:
+        """The caller's private chats with people, each with the other one."""
+        chats = [chat for chat in await self.services.chats.list_of(self.user.id) if chat.is_private]
+        others = {chat.id: packets.other_of(chat, self.user.id) for chat in chats}
+        users = await self.services.directory.load(others.values())
+        return [(chat, users[others[chat.id]]) for chat in chats if not users[others[chat.id]].is_bot]
 
     async def get_visible_group(self, chat_id: int) -> models.Chat:
         """A group that the caller may look into: an open one, or one that he is a member of.
@@ -208,10 +217,10 @@ class UsersHandler(RoomsHandler):
     """/http/users."""
 
     async def get(self) -> None:
-        """All accounts, by id."""
+        """All accounts of people, by id."""
         is_online = self.services.hub.is_online
         pages = (
-            [packets.user_struct(user, is_online(user.id)) for user in users]
+            [packets.user_struct(user, is_online(user.id)) for user in users if not user.is_bot]
             async for users in self.services.accounts.list_accounts()
         )
         await self.write_list(b'{"status":true,"data":[', pages, b"]}")
@@ -238,11 +247,12 @@ class GroupMembersHandler(RoomsHandler):
     """/http/users/group/<id>."""
 
     async def get(self, group_id: str) -> None:
-        """The members of a group in the order of their joining."""
+        """The people in a group in the order of their joining."""
         chat = await self.get_visible_group(path_id(group_id))
         users = await self.services.directory.load(chat.members)
         is_online = self.services.hub.is_online
-        self.reply([packets.user_struct(users[user_id], is_online(user_id)) for user_id in chat.members])
+        people = [user_id for user_id in chat.members if not users[user_id].is_bot]
+        self.reply([packets.user_struct(users[user_id], is_online(user_id)) for user_id in people])
 
 
 class NotificationsHandler(RoomsHandler):
@@ -251,12 +261,10 @@ class NotificationsHandler(RoomsHandler):
     async def get(self) -> None:
         """What the others have written last in the caller's private chats, latest first."""
         found = []
-        for chat in await self.services.chats.list_of(self.user.id):
-            if chat.is_private:
-                other_id = packets.other_of(chat, self.user.id)
-                latest = await self.services.messages.find_latest_from(chat, other_id, self.user.id)
-                if latest is not None:
-                    found.append((chat, latest))
+        for chat, other in await self.list_rooms():
+            latest = await self.services.messages.find_latest_from(chat, other.id, self.user.id)
+            if latest is not None:
+                found.append((chat, latest))
         found.sort(key=lambda pair: (pair[1].sent_us, pair[1].id), reverse=True)
         self.reply([packets.notification(chat, latest, self.user.id) for chat, latest in found])
 
@@ -273,12 +281,12 @@ class RoomsListHandler(RoomsHandler):
 
     async def get(self) -> None:
         """The caller's private chats, those with the latest message first."""
-        services, caller_id = self.services, self.user.id
-        chats = [chat for chat in await services.chats.list_of(caller_id) if chat.is_private]
-        rooms = [(chat, await services.chats.last_message_for(chat, caller_id)) for chat in chats]
-        rooms.sort(key=lambda room: (room[1].sent_us if room[1] else 0, room[0].id), reverse=True)
-        users = await services.directory.load(packets.other_of(chat, caller_id) for chat in chats)
-        self.reply([packets.room(chat, users[packets.other_of(chat, caller_id)], last) for chat, last in rooms])
+        rooms = [
+            (chat, other, await self.services.chats.last_message_for(chat, self.user.id))
+            for chat, other in await self.list_rooms()
+        ]
+        rooms.sort(key=lambda room: (room[2].sent_us if room[2] else 0, room[0].id), reverse=True)
+        self.reply([packets.room(chat, other, last) for chat, other, last in rooms])
 
 
 class HistoryHandler(RoomsHandler):
@@ -292,9 +300,9 @@ class HistoryHandler(RoomsHandler):
         """
         return {**schemas.HistoryPart.from_query(self.request.query_arguments), **super().read_body()}
 
-    async def reply_history(self, chat: models.Chat, timestamp: int | None, before: bool) -> None:
-        """Answer with at most the latest ``HISTORY_MAX_MESSAGES`` from a time on, or before it, ascending."""
-        entries = await self.services.messages.history(
+    async def list_history(self, chat: models.Chat, timestamp: int | None, before: bool) -> list[models.Entry]:
+        """At most the latest ``HISTORY_MAX_MESSAGES`` from a time on, or before it, ascending."""
+        return await self.services.messages.history(
             chat,
             self.user.id,
             from_us=None if before else timestamp,
@@ -302,6 +310,10 @@ class HistoryHandler(RoomsHandler):
             limit=HISTORY_MAX_MESSAGES,
             newest=True,
         )
+
+    async def reply_history(self, chat: models.Chat, timestamp: int | None, before: bool) -> None:
+        """Answer with a part of a chat's history (see ``list_history``)."""
+        entries = await self.list_history(chat, timestamp, before)
         users = await self.services.directory.load(entry.sender_id for entry in entries)
         self.reply([packets.message(entry, users[entry.sender_id].id) for entry in entries])
 
@@ -376,9 +388,12 @@ class GroupHandler(HistoryHandler):
             self._tell(chat, is_enter=True)
 
     async def _leave(self, chat: models.Chat) -> None:
+        is_membership_over = chat.policy is models.JoinPolicy.OPEN and chat.owner_id != self.user.id
+        if is_membership_over:
+            check_scope(self.user, Ability.CHANGE_CHATS)  # before anything is changed here
         if not self.protocol.entered.remove(chat, self.user.id):
             return
-        if chat.policy is models.JoinPolicy.OPEN and chat.owner_id != self.user.id:
+        if is_membership_over:
             await self.services.chats.edit(self.user, chat.id, remove_ids=[self.user.id])
         self._tell(chat, is_enter=False)
 
@@ -391,9 +406,15 @@ class BotHandler(HistoryHandler):
     """/http/chat_bot."""
 
     async def get(self) -> None:
-        """The dialogue with the bot; there is none in this version."""
-        schemas.HistoryPart().read(self.body)
-        raise errors.UserUnknown("No bot is available")
+        """The dialogue with the bot; that marks nothing as read."""
+        request = schemas.HistoryPart().read(self.body)
+        bot = self.services.bots.default
+        if bot is None:
+            raise errors.UserUnknown("No bot is available")
+        chat = await self.services.chats.find_private(self.user.id, bot.id)
+        entries = await self.list_history(chat, **request) if chat is not None else []
+        said = [entry for entry in entries if entry.sender_id in (self.user.id, bot.id)]
+        self.reply([packets.bot_item(entry, entry.sender_id == self.user.id) for entry in said])
 
 
 POSITIVE_ID = "([1-9][0-9]*)"

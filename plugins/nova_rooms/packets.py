@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_rooms.entered import Entered
-from nova_tornado.api import ErrorCode, Event, Packet, WireProtocol, dumps, events, iso_time, models
+from nova_tornado.api import BotDesk, ErrorCode, Event, Packet, WireProtocol, dumps, events, iso_time, models
 
 NAME = "rooms"
 
@@ -37,6 +37,7 @@ CODE: dict[ErrorCode, int] = {
     ErrorCode.EMAIL_TAKEN: 409,
     ErrorCode.ALREADY_FRIENDS: 409,
     ErrorCode.ALREADY_MEMBER: 409,
+    ErrorCode.MESSAGE_REFUSED: 403,
     ErrorCode.REPEAT_MISMATCH: 400,
     ErrorCode.TOO_MANY_TOKENS: 403,
     ErrorCode.TOO_MANY_REQUESTS: 429,
@@ -130,6 +131,11 @@ def message(entry: models.Entry, sender_id: int) -> Struct:
     }
 
 
+def bot_item(entry: models.Entry, is_user: bool) -> Struct:
+    """A message of the dialogue with the bot."""
+    return {"is_user": is_user, "message": entry.plain_text, "timestamp": iso_time(entry.sent_us)}
+
+
 def other_of(chat: models.Chat, user_id: int) -> int:
     """The other one of a private chat."""
     return next(member_id for member_id in chat.members if member_id != user_id)
@@ -159,6 +165,11 @@ def group_message(chat: models.Chat, entry: models.Entry) -> Struct:
     return {"type": "group_chat_message", "chat_group_id": chat.id, **message(entry, entry.sender_id)}
 
 
+def bot_message(question: models.Entry, answer: models.Entry) -> Struct:
+    """A question to the bot, with its answer."""
+    return {"type": "bot_chat_message", "messages": [bot_item(question, True), bot_item(answer, False)]}
+
+
 def user_update(user: models.User) -> bytes:
     """The packet that tells what a user is called."""
     return dumps({"type": "user_update", "user_id": user.id, **names(user)})
@@ -174,16 +185,23 @@ class RoomsProtocol(WireProtocol):
 
     Args:
         entered: who is in which group; those are told what is said there.
+        bots: knows which chats are dialogues with the bot, which are no rooms here.
     """
 
     name = NAME
 
-    def __init__(self, entered: Entered) -> None:
+    def __init__(self, entered: Entered, bots: BotDesk) -> None:
         self.entered = entered
+        self._bots = bots
 
     def render(self, event: Event) -> Iterable[Packet]:
         """The packets of an event, in the order in which they are sent."""
         match event:
+            case events.BotAnswered(chat, question, answer):
+                if self._bots.is_dialogue(chat):
+                    yield Packet(dumps(bot_message(question, answer)), user_ids=(question.sender_id,))
+            case events.ChatEvent(chat) if self._bots.is_dialogue(chat):
+                pass
             case events.MessageSent(chat, entry):
                 yield from self._sent(chat, entry)
             case events.MessageEdited(chat, details):
@@ -197,9 +215,9 @@ class RoomsProtocol(WireProtocol):
                 yield from self._changed(event)
             case events.ChatDeleted(chat):
                 yield self._removed(chat)
-            case events.AccountCreated(user) | ProfileSaved(user):
+            case events.AccountCreated(user) | ProfileSaved(user) if not user.is_bot:
                 yield Packet(user_update(user), to_everybody=True)
-            case events.ProfileChanged(user, are_names_changed) if are_names_changed:
+            case events.ProfileChanged(user, are_names_changed) if are_names_changed and not user.is_bot:
                 yield Packet(user_update(user), to_everybody=True)
             case events.SignedIn(user_id):
                 yield Packet(user_activity(user_id, True), to_everybody=True)

@@ -161,3 +161,4 @@ class BotMessage(Request):
     """A frame with the chat_type ``bot``."""
 
     message = Checked(rules.check_text)
+    client_message_id = Checked(rules.check_client_message_id)

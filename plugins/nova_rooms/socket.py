@@ -42,8 +42,7 @@ class RoomsSocket(JsonSocket):
             case "group":
                 await self._send_to_group(user, frame)
             case "bot":
-                schemas.BotMessage().read(frame)
-                raise errors.UserUnknown("No bot is available")
+                await self._tell_bot(user, frame)
             case None:
                 raise errors.BadField("Field chat_type is missing")
             case _:
@@ -83,7 +82,8 @@ class RoomsSocket(JsonSocket):
         )
         if sent.is_repeat:
             chat = await self.services.chats.get(sent.message.chat_id)
-            self.send(packets.room_message(chat, sent.message, other_id))
+            if not self.services.bots.is_dialogue(chat):
+                self.send(packets.room_message(chat, sent.message, other_id))
 
     async def _send_to_group(self, user: models.User, frame: dict[str, Any]) -> None:
         """Send a message to a group; what the author and those in the group get is the answer."""
@@ -94,6 +94,16 @@ class RoomsSocket(JsonSocket):
         )
         if sent.is_repeat:
             self.send(packets.group_message(chat, sent.message))
+
+    async def _tell_bot(self, user: models.User, frame: dict[str, Any]) -> None:
+        """Ask the bot; what the user's sockets get, when the bot has answered, is the answer.
+
+        The socket does not wait for it: a bot may think for long, and other frames must not.
+        """
+        request = schemas.BotMessage().read(frame)
+        question, answer = await self.services.bots.tell(user, request["message"], request["client_message_id"])
+        if answer is not None:
+            self.send(packets.bot_message(question, answer))
 
     def refuse_frame(self, error: NovaError, frame: dict[str, Any] | None) -> None:
         """Answer a refusal with an error packet."""

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from people import WAIT_S
-from tornado.httpclient import HTTPRequest
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from nova_tornado.testing.clients import JsonClient
 
 
-class ProtocolClient:
-    """A client of one protocol over a real WebSocket.
+class ProtocolClient(JsonClient):
+    """A client of one protocol.
 
     A protocol's client says where its socket is (``path``), how it signs in (``sign_in``), and by which request it
     finds out that nothing else is coming (``barrier``).
     """
 
-    path: ClassVar[str]
+    path: ClassVar[str]  # type: ignore[misc]
 
     def __init__(self, port: int, token: str | None) -> None:
-        self.port = port
+        super().__init__(port, self.path)
         self.token = token
-        self.connection: WebSocketClientConnection
 
     @classmethod
     async def connect(cls, port: int, token: str | None, *, headers: Mapping[str, str] | None = None) -> Self:
@@ -34,11 +29,6 @@ class ProtocolClient:
         if token is not None:
             await client.sign_in()
         return client
-
-    async def open(self, headers: Mapping[str, str] | None = None) -> None:
-        """Shake hands."""
-        request = HTTPRequest(f"ws://127.0.0.1:{self.port}{self.path}", headers=dict(headers or {}))
-        self.connection = await websocket_connect(request, max_message_size=2**26)
 
     async def sign_in(self) -> None:
         """Authenticate with ``token``; answers are taken off."""
@@ -51,22 +41,6 @@ class ProtocolClient:
         """Whether a packet is the answer to ``barrier``."""
         raise NotImplementedError
 
-    async def send(self, packet: Any) -> None:
-        """Send a frame: bytes as a binary one, str as it is, anything else as JSON."""
-        message = packet if isinstance(packet, str | bytes) else json.dumps(packet)
-        await self.connection.write_message(message, binary=isinstance(message, bytes))
-
-    async def receive(self) -> Any:
-        """The next packet; None when the socket is closed."""
-        async with asyncio.timeout(WAIT_S):
-            message = await self.connection.read_message()
-        return None if message is None else json.loads(message)
-
-    async def request(self, packet: Any) -> Any:
-        """Send a packet and return the next one that comes."""
-        await self.send(packet)
-        return await self.receive()
-
     async def drain(self) -> list[Any]:
         """All that came up to now."""
         await self.send(self.barrier())
@@ -75,13 +49,3 @@ class ProtocolClient:
             assert packet is not None, f"closed with {self.connection.close_code} after {packets}"
             packets.append(packet)
         return packets
-
-    async def expect_close(self, code: int) -> None:
-        """The server closes the socket."""
-        packet = await self.receive()
-        assert packet is None, packet
-        assert self.connection.close_code == code, self.connection.close_code
-
-    def close(self) -> None:
-        """Close the socket from this side."""
-        self.connection.close()

@@ -14,6 +14,7 @@ FIELDS = {
     "error": {"code", "message", "chat_type"},
     "room_chat_message": {"user_id", "chat_room_id", "message", "timestamp", "message_id", "other_user_id"},
     "group_chat_message": {"user_id", "chat_group_id", "message", "timestamp", "message_id"},
+    "bot_chat_message": {"messages"},
     "room_chat_message_update": {"user_id", "chat_room_id", "message", "timestamp", "message_id"},
     "group_chat_message_update": {"user_id", "chat_group_id", "message", "timestamp", "message_id"},
     "room_chat_message_delete": {"chat_room_id", "message_id"},

@@ -22,15 +22,17 @@ from nova_tornado.domain.errors import ErrorCode, NovaError
 from nova_tornado.native.errors import HTTP_STATUS, SOCKET_CODE
 from nova_tornado.native.socket import HANDLERS
 from nova_tornado.plugin import hookspecs
-from nova_tornado.plugin.loader import Plugins
 from nova_tornado.realtime import connection, presence
 from nova_tornado.settings import CONFIG_FILE, OPTIONS, Settings, load
 
 ACTIONS = "docs/protocols/actions.md"
 OPERATING = "docs/operating.md"
 GUIDE = "docs/plugins.md"
+OUTSIDE_BOTS = "docs/outside-bots.md"
+INCOMING_WEBHOOKS = "/hooks/"
+"""They are described there, and are no part of the native protocol."""
 PROTOCOLS = "docs/protocols/README.md"
-OWN_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ACTIONS, PROTOCOLS, OPERATING, GUIDE)
+OWN_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ACTIONS, PROTOCOLS, OPERATING, GUIDE, OUTSIDE_BOTS)
 LINE_MAX_CHARACTERS = 120
 END_OF_BLOCK = "-- end of block --"
 NOTIFICATION = re.compile(r"""(?:notification\(|Notice\([^"]*)"([a-z_]+)\"""")
@@ -141,13 +143,13 @@ async def test_examples_of_the_actions_protocol_run(http_server, http_port, monk
 
 def served(nova) -> set[str]:
     """All that is served of the native protocol, as ``METHOD /path``, numbers in the path as ``<>``."""
-    plugin_routes = Plugins().call("nova_routes", nova=app.Nova(nova.services, nova.store))
+    plugin_routes = nova._plugins.call("nova_routes", nova=nova.facade_of)
     routes = [*app.NATIVE_ROUTES, *(route for _, route in plugin_routes)]
     return {
         f"{method} " + path.replace("([0-9]+)", "<>").replace(r"\)?", "").replace(KEY_AND_NAME, "<>/<>")
         for path, handler, *_ in routes
         for method in handler.allowed_methods()
-        if method not in ("OPTIONS", "HEAD")
+        if method not in ("OPTIONS", "HEAD") and not path.startswith(INCOMING_WEBHOOKS)
     }
 
 

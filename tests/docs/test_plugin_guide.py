@@ -1,8 +1,9 @@
-"""The plugin of docs/plugins.md, as it is written there, installed and used."""
+"""The plugins of docs/plugins.md, as they are written there, installed and used."""
 
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import EntryPoint
@@ -10,102 +11,126 @@ from importlib.metadata import EntryPoint
 import pytest
 from clients.base import ProtocolClient
 from docs.transcripts import blocks
+from life.processes import LIMIT_S, clean_environ
 from tornado.httpclient import HTTPClientError
 
+from nova_tornado.api import Conversation
 from nova_tornado.plugin.hookspecs import ENTRY_POINT_GROUP
 from nova_tornado.plugin.loader import Plugins
+from nova_tornado.plugin.template import write_plugin
+from nova_tornado.settings import GivenValue, Settings
+from nova_tornado.testing import RunningNova
 
 GUIDE = "docs/plugins.md"
 NAME = "nova_chat_notes"
 
 
+def code_of(language: str) -> str:
+    """All blocks of a language, which are one module."""
+    return "\n\n".join(block.text for block in blocks(GUIDE, language))
+
+
 @pytest.fixture
 def guide_plugin(tmp_path, monkeypatch):
-    """The plugin of the guide as the only one that is installed."""
-    (tmp_path / f"{NAME}.py").write_text("\n\n".join(block.text for block in blocks(GUIDE, "python")))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield Plugins(found=[EntryPoint(NAME, NAME, ENTRY_POINT_GROUP)])
-    sys.modules.pop(NAME, None)
+    """Makes a plugin of the guide the only one that is installed: ``guide_plugin("ticker")``, or "" for the notes."""
+    names = []
 
+    def make(title=""):
+        name = f"nova_{title}" if title else NAME
+        names.append(name)
+        (tmp_path / f"{name}.py").write_text(code_of(f"python {title}".strip()))
+        monkeypatch.syspath_prepend(tmp_path)
+        return Plugins(found=[EntryPoint(name, name, ENTRY_POINT_GROUP)])
 
-TICKER = "nova_ticker"
-
-
-@pytest.fixture
-def ticker_plugin(tmp_path, monkeypatch):
-    """The guide's protocol as the only plugin that is installed."""
-    [block] = blocks(GUIDE, "python ticker")
-    (tmp_path / f"{TICKER}.py").write_text(block.text)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield Plugins(found=[EntryPoint(TICKER, TICKER, ENTRY_POINT_GROUP)])
-    sys.modules.pop(TICKER, None)
-
-
-class TestTicker:
-    @pytest.fixture
-    def nova(self, start_nova, settings, ticker_plugin):
-        return start_nova(settings, plugins=ticker_plugin)
-
-    @pytest.mark.gen_test
-    async def test_nova_protocols_are_spoken(self, people):
-        alice, bob, carol = [await people(name) for name in ("alice", "bob", "carol")]
-        await alice.befriend(bob)
-        chat_id = await alice.new_group(bob)
-        listeners = []
-        for person in (bob, carol):
-            headers = {"Cookie": f"sessionid={person.cookie}"}
-            listeners.append(await TickerClient.connect(person.port, None, headers=headers))
-        socket = await alice.socket()
-        await socket.send("send_message", {"chat_id": chat_id, "content": "Bring cake"})
-        await socket.expect("new_message", "messages_read")
-        assert await listeners[0].drain() == [{"chat": chat_id, "from": "alice", "text": "Bring cake"}]
-        assert await listeners[1].drain() == []
-        assert (await alice.get("/ws/ticker/")).status == 400
-        with pytest.raises(HTTPClientError) as refused:
-            await TickerClient.connect(alice.port, None)
-        assert refused.value.code == 401
-        for listener in listeners:
-            listener.close()
-
-
-class TickerClient(ProtocolClient):
-    path = "/ws/ticker/"
-
-    def barrier(self):
-        return {}
-
-    def is_barrier(self, packet):
-        return packet == {"error": "This socket only listens"}
+    yield make
+    for name in names:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
-def nova(start_nova, settings, guide_plugin):
-    return start_nova(settings, plugins=guide_plugin)
+def title():
+    """The plugin of the guide that is installed."""
+    return ""
 
 
-def test_its_package_is_found_by_its_entry_point():
-    [block] = blocks(GUIDE, "toml")
-    project = tomllib.loads(block.text)
-    assert project["project"]["entry-points"][ENTRY_POINT_GROUP] == {NAME: NAME}
-    assert project["tool"]["setuptools"]["py-modules"] == [NAME]
+@pytest.fixture
+def nova(start_nova, settings, guide_plugin, title):
+    return start_nova(settings, plugins=guide_plugin(title))
 
 
-def test_all_hooks_are_listed(guide_plugin):
-    [info] = guide_plugin.infos
+@pytest.fixture
+def facade(nova):
+    """What the plugin gets of the server."""
+    return nova.facade_of(nova._plugins.infos[0].name)
+
+
+# The tutorial
+
+
+def test_the_tutorial_goes_as_it_says(tmp_path):
+    project = write_plugin(NAME, tmp_path / NAME)
+    (tmp_path / NAME / NAME / "__init__.py").write_text(code_of("python"))
+    (tmp_path / NAME / "tests" / f"test_{NAME}.py").write_text(code_of("python test"))
+    [tree] = [block.text for block in blocks(GUIDE, "text") if block.text.startswith(NAME)]
+    assert {line.split()[0] for line in tree.splitlines()[1:]} == set(project.files)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", NAME],
+        cwd=tmp_path,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S * 2,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_all_hooks_of_the_notes_are_listed(guide_plugin):
+    [info] = guide_plugin().infos
     assert (info.name, info.state) == (NAME, "on")
-    assert info.hooks == ("nova_collections", "nova_routes", "nova_subscribers")
+    assert info.hooks == (
+        *("nova_cli", "nova_collections", "nova_commands", "nova_routes", "nova_settings", "nova_subscribers"),
+    )
 
 
-def test_it_imports_the_api_alone(guide_plugin):
-    module = importlib.import_module(NAME)
+@pytest.mark.parametrize("title", ["", "ticker", "quiet", "parrot", "starts"])
+def test_examples_import_the_api_alone(guide_plugin, title):
+    text = code_of(f"python {title}".strip())
+    guide_plugin(title)
+    module = importlib.import_module(f"nova_{title}" if title else NAME)
     api = importlib.import_module("nova_tornado.api")
-    text = "".join(block.text for block in blocks(GUIDE, "python"))
-    imports = [line for line in text.splitlines() if line.startswith(("import ", "from "))]
-    assert imports
-    assert all(line.startswith("from nova_tornado.api import ") for line in imports)
-    names = [name.strip() for line in imports for name in line.partition(" import ")[2].split(",")]
-    assert set(names) <= set(api.__all__)
-    assert all(getattr(module, name) is getattr(api, name) for name in names)
+    assert "from nova_tornado.api import" in text
+    assert text.count("nova_tornado") == text.count("from nova_tornado.api import")
+    of_nova = [name for name in vars(module) if name in api.__all__]
+    assert of_nova
+    assert all(getattr(module, name) is getattr(api, name) for name in of_nova)
+
+
+def test_fixtures_of_the_guide_are_those_of_the_kit():
+    names: dict = {}
+    exec(code_of("python fixtures"), names)
+    kit = importlib.import_module("nova_tornado.testing")
+    assert {name for name in names if name in ("nova_plugins", "plugin_settings")} <= set(kit.__all__)
+    shown = "".join(line for line in open_guide().splitlines(True) if line.startswith("| `"))
+    for name in ("person", "told", "run_command"):
+        assert f"nova.{name}(" in shown and callable(getattr(RunningNova, name))
+    for name in ("get", "post", "patch", "delete", "request", "befriend", "new_group", "socket", "connect"):
+        assert callable(getattr(kit.Person, name))
+
+
+def open_guide():
+    return (blocks(GUIDE, "python")[0].path).read_text(encoding="utf-8")
+
+
+# The hooks
+
+
+def test_nova_settings_are_read(start_nova, settings, guide_plugin):
+    [block] = blocks(GUIDE, "toml")
+    [table] = tomllib.loads(block.text).items()
+    given = {table[0]: {name: GivenValue(value, "nova.toml") for name, value in table[1].items()}}
+    nova = start_nova(Settings(bcrypt_rounds=4, of_plugins=given), plugins=guide_plugin())
+    assert nova.facade_of(NAME).settings == {"max_characters": 200}
 
 
 def test_nova_collections_are_made_with_their_indexes(nova, database):
@@ -139,5 +164,118 @@ async def test_nova_subscribers_are_told_of_what_has_happened(nova, people, data
         await bob.request("PUT", f"/chat/{chat_id}/note", {"text": "Bring cake"})
     assert (await alice.delete(f"/chat/{gone}")).data is None
     assert (await bob.delete("/user")).data is None
-    await nova._dispatcher.drained()
+    await nova.plugins_told()
     assert list(database.chat_notes.find()) == [{"_id": kept, "text": "Bring cake"}]
+
+
+@pytest.mark.gen_test
+async def test_nova_commands_are_carried_out(nova, people, facade):
+    alice = await people("alice")
+    chat_id = await alice.new_group()
+    user = await nova.directory.get(alice.id)
+    [command] = facade.commands
+    assert (command.name, command.usage) == ("note", "[text]")
+
+    async def note(arguments=""):
+        return await command.run(Conversation(user, user, chat_id, True, "", "note", arguments))
+
+    assert [await note(), await note("Bring cake"), await note()] == ["Nothing is noted.", "Noted.", "Bring cake"]
+
+
+def test_nova_cli_has_its_command(tmp_path):
+    write_plugin(NAME, tmp_path / NAME)
+    (tmp_path / NAME / NAME / "__init__.py").write_text(code_of("python"))
+    (tmp_path / NAME / "tests" / f"test_{NAME}.py").write_text(
+        f"from {NAME} import NOTES, chat_notes\n\n"
+        "async def test_counts(nova):\n"
+        "    await nova.facade.collection(NOTES).insert_one({'_id': 1})\n"
+        "    assert await nova.run_command(chat_notes) == '1 notes\\n'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", NAME],
+        cwd=tmp_path,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S * 2,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+class TestTicker:
+    @pytest.fixture
+    def title(self):
+        return "ticker"
+
+    @pytest.mark.gen_test
+    async def test_nova_protocols_are_spoken(self, people):
+        alice, bob, carol = [await people(name) for name in ("alice", "bob", "carol")]
+        await alice.befriend(bob)
+        chat_id = await alice.new_group(bob)
+        listeners = []
+        for person in (bob, carol):
+            headers = {"Cookie": f"sessionid={person.cookie}"}
+            listeners.append(await TickerClient.connect(person.port, None, headers=headers))
+        socket = await alice.socket()
+        await socket.send("send_message", {"chat_id": chat_id, "content": "Bring cake"})
+        await socket.expect("new_message", "messages_read")
+        assert await listeners[0].drain() == [{"chat": chat_id, "from": "alice", "text": "Bring cake"}]
+        assert await listeners[1].drain() == []
+        assert (await alice.get("/ws/ticker/")).status == 400
+        with pytest.raises(HTTPClientError) as refused:
+            await TickerClient.connect(alice.port, None)
+        assert refused.value.code == 401
+        for listener in listeners:
+            listener.close()
+
+
+class TickerClient(ProtocolClient):
+    path = "/ws/ticker/"
+
+    def barrier(self):
+        return {}
+
+    def is_barrier(self, packet):
+        return packet == {"error": "This socket only listens"}
+
+
+class TestQuiet:
+    @pytest.fixture
+    def title(self):
+        return "quiet"
+
+    @pytest.mark.gen_test
+    async def test_nova_message_filters_are_asked(self, people):
+        alice = await people("alice")
+        chat_id = await alice.new_group()
+        socket = await alice.socket()
+        for said, stored in (("HELLO THERE", "Hello there"), ("Hi", "Hi")):
+            await socket.send("send_message", {"chat_id": chat_id, "content": said})
+            news, _ = await socket.expect("new_message", "messages_read")
+            assert news["message"]["message"] == stored
+        await socket.send("send_message", {"chat_id": chat_id, "content": "@everybody come"})
+        assert await socket.expect_error() == "Nobody calls everybody here"
+
+
+class TestParrot:
+    @pytest.fixture
+    def title(self):
+        return "parrot"
+
+    @pytest.mark.gen_test
+    async def test_nova_bots_answer(self, nova, people, facade):
+        user = await nova.directory.get((await people("alice")).id)
+        [parrot] = facade.bots
+        answer = await parrot.reply(Conversation(user, user, 1, True, "Hello there"))
+        assert [piece async for piece in answer] == ["Hello ", "there "]
+
+
+class TestStarts:
+    def test_nova_lifespan_is_entered_and_left(self, start_nova, settings, guide_plugin, database, io_loop):
+        nova = start_nova(settings, plugins=guide_plugin("starts"))
+        [run] = database.runs.find()
+        assert run["_id"] == 1 and run["began_us"] > 0 and "ended_us" not in run
+        io_loop.run_sync(nova.close)
+        [run] = database.runs.find()
+        assert run["ended_us"] >= run["began_us"]

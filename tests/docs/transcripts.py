@@ -49,6 +49,8 @@ TIMES = (
     "send_time",
     "created_at",
     "edited_at",
+    "changed_at",
+    "held_at",
     "updated_at",
     "timestamp",
     "content_time",

@@ -1,37 +1,52 @@
 """Finding, checking and calling plugins. Source: DESIGN, section 6."""
 
+import asyncio
 import re
 import sys
 import types
+from contextlib import asynccontextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 from clients.base import ProtocolClient
+from docs.transcripts import blocks
 from people import Person
 from tornado.testing import bind_unused_port
 
 from nova_tornado.api import (
     ActionsHandler,
     CollectionSpec,
+    Command,
     Index,
     JsonSocket,
     MountedProtocol,
     Packet,
+    PluginOption,
     SignedInSocket,
     WireProtocol,
     dumps,
+    errors,
     events,
     hookimpl,
 )
 from nova_tornado.app import StartError, describe_plugins
-from nova_tornado.plugin import dispatch, hookspecs
+from nova_tornado.cli import nova as command_line
+from nova_tornado.plugin import dispatch, hookspecs, lifespans, loader
 from nova_tornado.plugin.loader import PluginError, Plugins
+from nova_tornado.plugin_strikes import read_strikes
 from nova_tornado.realtime.connection import CLOSE_SESSION_ENDED
-from nova_tornado.settings import Settings
+from nova_tornado.services import filters
+from nova_tornado.settings import GivenValue, Settings
+
+HOOKS = [name for name in vars(hookspecs) if name.startswith("nova_")]
+
+GUIDE_LANGUAGES = ("python", *(f"python {title}" for title in ("ticker", "quiet", "parrot", "starts")))
 
 OWN = (
-    *("nova_chat_invitations", "nova_message_filters"),
+    *("nova_bot_chat", "nova_chat_invitations", "nova_message_filters"),
     *("nova_methods", "nova_modes", "nova_opcodes", "nova_rooms"),
 )
 
@@ -90,6 +105,25 @@ class TickerSocket(JsonSocket, SignedInSocket):
         self.send({"error": error.message})
 
 
+class Filter:
+    """Keeps what it was asked about; answers what the test wants."""
+
+    fails_open = True
+
+    def __init__(self, name, answer=None, **attributes):
+        self.name = name
+        self.answer = answer
+        self.asked = []
+        vars(self).update(attributes)
+
+    def concerns(self, chat, sender):
+        return True
+
+    async def check(self, message):
+        self.asked.append(message)
+        return self.answer(message) if callable(self.answer) else self.answer
+
+
 # What stops the start
 
 
@@ -143,7 +177,7 @@ def test_helpers_of_any_other_name_need_no_mark(plugin):
     assert Plugins(found=[point]).infos[0].hooks == ()
 
 
-@pytest.mark.parametrize("hook", ["nova_collections", "nova_routes", "nova_protocols", "nova_subscribers"])
+@pytest.mark.parametrize("hook", [hook for hook in HOOKS if hook != "nova_cli"])  # which the server does not call
 def test_a_hook_that_raises_or_returns_no_list_stops_the_start(plugin, start_nova, settings, hook):
     def raising():
         raise ValueError("went\nwrong")
@@ -152,6 +186,10 @@ def test_a_hook_that_raises_or_returns_no_list_stops_the_start(plugin, start_nov
         plugins = Plugins(found=[plugin("good"), plugin("bad", **{hook: function})])
         text = refusal(start_nova, settings, plugins=plugins)
         assert text.startswith(f"plugin bad: {hook} ") and part in text, text
+
+
+async def answer(asked):
+    return ""
 
 
 BAD_ITEMS = {
@@ -165,6 +203,23 @@ BAD_ITEMS = {
         MountedProtocol(Ticker(), [("/a", dict)]),
     ],
     "nova_subscribers": [None, object(), types.SimpleNamespace(on_event=lambda event: None)],
+    "nova_settings": [None, "url", ("url", ""), PluginOption("Url", ""), PluginOption("a-b", ""), PluginOption("", "")],
+    "nova_message_filters": [
+        None,
+        types.SimpleNamespace(name="a", fails_open=True, concerns=lambda chat, sender: True),
+        types.SimpleNamespace(name="a", fails_open=1, concerns=lambda chat, sender: True, check=answer),
+        types.SimpleNamespace(name="a", fails_open=True, check=answer),
+        types.SimpleNamespace(name="a", fails_open=True, concerns=lambda chat, sender: True, check=lambda message: ""),
+    ],
+    "nova_bots": [
+        None,
+        "parrot",
+        types.SimpleNamespace(name="a b", avatar_url="", help="", reply=answer),
+        types.SimpleNamespace(name="a", avatar_url=None, help="", reply=answer),
+        types.SimpleNamespace(name="a", avatar_url="", help="", reply=lambda conversation: ""),
+    ],
+    "nova_commands": [None, "roll", Command("/roll", "", "", answer), Command("roll", "", "", lambda conversation: "")],
+    "nova_lifespan": [None, object(), asynccontextmanager(answer)],
 }
 
 
@@ -186,6 +241,14 @@ def test_what_is_there_already_cannot_be_given_again(plugin, start_nova, setting
     def protocols(name, *paths):
         return {"nova_protocols": lambda: [MountedProtocol(Ticker(name), [(path, Hello) for path in paths])]}
 
+    def named(hook, *names):
+        makers = {
+            "nova_commands": lambda name: Command(name, "", "", answer),
+            "nova_bots": lambda name: types.SimpleNamespace(name=name, avatar_url="", help="", reply=answer),
+            "nova_message_filters": Filter,
+        }
+        return {hook: lambda: [makers[hook](name) for name in names]}
+
     for first, second, hook, clash, owner in (
         (routes("/a"), routes("/b", "/a"), "nova_routes", "/a", "plugin first"),
         (routes("/a"), routes("/b", "/b"), "nova_routes", "/b", "plugin second"),
@@ -198,6 +261,9 @@ def test_what_is_there_already_cannot_be_given_again(plugin, start_nova, setting
         (protocols("a"), protocols("actions"), "nova_protocols", "actions", "Nova itself"),
         (collections("a"), collections("a"), "nova_collections", "a", "plugin first"),
         (collections("a"), collections("messages"), "nova_collections", "messages", "Nova itself"),
+        (named("nova_commands", "a"), named("nova_commands", "a"), "nova_commands", "a", "plugin first"),
+        (named("nova_bots", "a"), named("nova_bots", "b", "b"), "nova_bots", "b", "plugin second"),
+        (*[named("nova_message_filters", "a")] * 2, "nova_message_filters", "a", "plugin first"),
     ):
         plugins = Plugins(found=[plugin("second", **second), plugin("first", **first)])
         text = refusal(start_nova, settings, plugins=plugins)
@@ -207,12 +273,18 @@ def test_what_is_there_already_cannot_be_given_again(plugin, start_nova, setting
 # What each hook gives
 
 
-def test_every_hook_has_a_test_that_fires_it():
-    hooks = [name for name in vars(hookspecs) if name.startswith("nova_")]
-    assert len(hooks) >= 3
-    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
-    for hook in hooks:
+def test_every_hook_has_a_test_that_fires_it_an_example_in_the_guide_and_a_plugin_that_uses_it():
+    assert len(HOOKS) >= 10
+    used = {hook for info in describe_plugins(Settings()) if info.package == "nova-tornado" for hook in info.hooks}
+    folder = Path(__file__).parent
+    tests = "".join(path.read_text() for path in folder.glob("test_*.py"))
+    of_guide = (folder.parent / "docs" / "test_plugin_guide.py").read_text()
+    guide = "".join(block.text for block in blocks("docs/plugins.md", *GUIDE_LANGUAGES))
+    for hook in HOOKS:
         assert re.search(rf"def test_{hook}_", tests), f"no test of this folder is called test_{hook}_…"
+        assert re.search(rf"@hookimpl\ndef {hook}\(", guide), f"the guide has no example of {hook}"
+        assert re.search(rf"def test_{hook}_", of_guide), f"no test of the guide is called test_{hook}_…"
+        assert hook in used, f"no plugin that comes with Nova uses {hook}"
 
 
 @pytest.fixture
@@ -342,7 +414,7 @@ def test_nova_subscribers_are_told_of_everything_in_order_after_it_is_stored(plu
             await socket.send("send_message", {"chat_id": chat_id, "content": text})
             await socket.expect("new_message", "messages_read")
         assert (await alice.delete(f"/chat/{chat_id}")).data is None
-        await nova._dispatcher.drained()
+        await nova.plugins_told()
         await alice.close()
 
     io_loop.run_sync(act)
@@ -357,7 +429,7 @@ def test_nova_subscribers_are_told_of_everything_in_order_after_it_is_stored(plu
 
 
 @pytest.mark.expects_log("plugin bad failed on ChatCreated", "plugin slow failed on ChatCreated")
-def test_a_subscriber_that_raises_or_hangs_harms_nobody(plugin, serve, io_loop, monkeypatch):
+def test_a_subscriber_that_raises_or_hangs_harms_nobody(plugin, serve, io_loop, monkeypatch, tmp_path):
     monkeypatch.setattr(dispatch, "SUBSCRIBER_TIMEOUT_S", 0.05)
     told = []
 
@@ -388,11 +460,15 @@ def test_a_subscriber_that_raises_or_hangs_harms_nobody(plugin, serve, io_loop, 
         for _ in range(2):
             await alice.new_group()
             await socket.expect("new_group_chat", "new_message")
-        await nova._dispatcher.drained()
+        await nova.plugins_told()
         await alice.close()
 
     io_loop.run_sync(act)
     assert told == ["raise", None, "hang", None] * 2
+    assert read_strikes(tmp_path / "nova-data") == {
+        "bad": ["Subscriber 2 RuntimeError"],
+        "slow": ["Subscriber 2 TimeoutError"],
+    }
 
 
 @pytest.mark.expects_log("internal error")
@@ -409,6 +485,425 @@ def test_a_route_that_raises_is_answered_with_500_and_harms_nobody(plugin, serve
         assert (await alice.get("/user")).status == 200
 
     io_loop.run_sync(look)
+
+
+def given(**values):
+    """Settings of the plugin "sample" as an operator has set them."""
+    return {"sample": {name: GivenValue(value, f"nova.toml: sample.{name}") for name, value in values.items()}}
+
+
+def whole_number(value):
+    if not str(value).isdecimal():
+        raise ValueError("is not a whole number")
+    return int(value)
+
+
+def test_nova_settings_are_checked_and_given_to_the_plugin(plugin, start_nova):
+    facades = []
+
+    def nova_subscribers(nova):
+        facades.append(nova)
+        return []
+
+    options = [
+        PluginOption("url", "http://localhost"),
+        PluginOption("count", 3, parse=whole_number),
+        PluginOption("key", "", is_secret=True, parse=whole_number),
+        PluginOption("pin", 0, is_secret=True, parse=int),
+        PluginOption("odd", 0, parse=lambda value: value["no such key"]),
+    ]
+    points = [
+        plugin("sample", nova_settings=lambda: options, nova_subscribers=nova_subscribers),
+        plugin("other", nova_subscribers=nova_subscribers),
+    ]
+
+    def start(**values):
+        facades.clear()
+        start_nova(Settings(bcrypt_rounds=4, of_plugins=given(**values)), plugins=Plugins(found=points))
+        other, sample = facades
+        assert other.settings == {}
+        return sample.settings
+
+    assert start() == {"url": "http://localhost", "count": 3, "key": "", "pin": 0, "odd": 0}
+    read = start(url="https://example.org", count="7", key=12)
+    assert (read["url"], read["count"], read["key"]) == ("https://example.org", 7, 12)
+    with pytest.raises(TypeError):
+        read["url"] = "elsewhere"
+    for name, value, line in (
+        ("url", 5, "nova.toml: sample.url: 5 is not text in quotes"),
+        ("count", "many", "nova.toml: sample.count: 'many' is not a whole number"),
+        ("key", "hidden", "nova.toml: sample.key: the value is not a whole number"),
+        ("pin", "hidden", "nova.toml: sample.pin: the value cannot be used"),
+        ("odd", 5, "nova.toml: sample.odd: plugin sample cannot check it: TypeError"),
+        ("colour", "red", "nova.toml: sample.colour: plugin sample has no setting 'colour'"),
+    ):
+        assert refusal(start, **{name: value}) == line
+    twice = plugin("sample", nova_settings=lambda: [PluginOption("a", 1), PluginOption("a", 2)])
+    text = refusal(start_nova, Settings(), plugins=Plugins(found=[twice]))
+    assert text == "plugin sample: nova_settings gives 'a' twice"
+
+
+def test_settings_of_a_plugin_that_is_off_are_left_alone(plugin, start_nova):
+    points = [plugin("sample", value="no_such_module")]
+    settings = Settings(bcrypt_rounds=4, of_plugins=given(whatever=1))
+    assert start_nova(settings, plugins=Plugins(("sample",), points)).ready
+
+
+class FilteredChat:
+    """A chat of alice's in a Nova with filters."""
+
+    def __init__(self, alice):
+        self.alice = alice
+
+    async def open(self):
+        await self.alice.register()
+        self.chat_id = await self.alice.new_group()
+        self.socket = await self.alice.socket()
+        return self
+
+    async def say(self, text):
+        """Send a text; returns the stored message."""
+        await self.socket.send("send_message", {"chat_id": self.chat_id, "content": text})
+        news, _ = await self.socket.expect("new_message", "messages_read")
+        return news["message"]
+
+    async def say_in_vain(self, text):
+        """Send a text that is refused; returns the reason."""
+        await self.socket.send("send_message", {"chat_id": self.chat_id, "content": text})
+        return await self.socket.expect_error()
+
+    async def edit(self, message, text):
+        await self.socket.send("edit_message", {"message_id": message["message_id"], "content": text})
+
+    async def texts(self):
+        """What is stored, newest first, without what Nova says itself."""
+        messages = (await self.alice.get(f"/chat/{self.chat_id}/messages")).data
+        return [message["message"] for message in messages if message["sender"]["id"] == self.alice.id]
+
+
+@pytest.fixture
+def filtered(plugin, serve, io_loop):
+    """Runs a test with filters: ``filtered(test, *filters)``, each of a plugin ``p1``, ``p2`` …; closed afterwards."""
+
+    def run(test, *given_filters):
+        points = [
+            plugin(f"p{number}", nova_message_filters=lambda each=each: [each])
+            for number, each in enumerate(given_filters, 1)
+        ]
+        _, alice = serve(Plugins(found=points[::-1]))
+
+        async def act():
+            chat = await FilteredChat(alice).open()
+            await test(chat)
+            await alice.close()
+
+        io_loop.run_sync(act)
+
+    return run
+
+
+def test_nova_message_filters_let_pass_rewrite_and_refuse_in_the_order_of_the_plugins(filtered):
+    def censor(message):
+        if "curse" in message.text:
+            raise errors.MessageRefused("No curses")
+        return message.text.replace("cat", "dog")
+
+    first, second = Filter("first", censor), Filter("second", lambda message: None)
+    idle = Filter("idle", "never", concerns=lambda chat, sender: False)
+
+    async def test(chat):
+        assert (await chat.say("a cat"))["message"] == "a dog"
+        message = await chat.say("hello")
+        assert await chat.say_in_vain("curse") == "No curses"
+        assert [(asked.text, asked.is_edit) for asked in second.asked] == [("a dog", False), ("hello", False)]
+        assert first.asked[0].text == "a cat" and first.asked[0].sender.name == "alice"
+        assert first.asked[0].chat.id == chat.chat_id
+        await chat.edit(message, "two cats")
+        [edited] = await chat.socket.expect("message_edited")
+        assert second.asked[-1].text == "two dogs" and second.asked[-1].is_edit
+        assert await chat.texts() == ["two dogs", "a dog"]
+        await chat.edit(message, "curse")
+        assert await chat.socket.expect_error() == "No curses"
+        await chat.socket.expect_nothing()
+        assert await chat.texts() == ["two dogs", "a dog"] and edited
+
+    filtered(test, first, second, idle)
+    assert idle.asked == []
+
+
+FAULTS = {
+    "raises": lambda message: 1 / 0,
+    "rewrites to nothing": "",
+    "rewrites to something too long": "x" * 200_000,
+    "rewrites to no text": 5,
+    "refuses for another reason": lambda message: (_ for _ in ()).throw(errors.NoRight),
+}
+
+
+@pytest.mark.expects_log("of plugin p1 failed", "filter sample of plugin p1 is switched off until the next start")
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fails_open", [True, False])
+def test_a_filter_that_fails_is_handled_as_it_declares_and_is_off_after_three_strikes(
+    filtered, tmp_path, fault, fails_open
+):
+    bad, good = Filter("sample", FAULTS[fault], fails_open=fails_open), Filter("good", lambda message: None)
+
+    async def test(chat):
+        for _ in range(3):
+            if fails_open:
+                assert (await chat.say("hello"))["message"] == "hello"
+            else:
+                assert "cannot be checked" in await chat.say_in_vain("hello")
+        assert (await chat.say("hello"))["message"] == "hello"
+
+    filtered(test, bad, good)
+    assert len(bad.asked) == 3 and len(good.asked) == (4 if fails_open else 1)
+    [[line]] = read_strikes(tmp_path / "nova-data").values()
+    assert re.fullmatch(r"sample 3 \w+ \(off\)", line)
+
+
+@pytest.mark.expects_log("filter sample of plugin p1 failed", "is switched off")
+@pytest.mark.parametrize("fails_open", [True, False])
+def test_a_filter_that_does_not_know_whom_it_concerns_has_failed(filtered, fails_open):
+    def concerns(chat, sender):
+        counted.append(chat)
+        raise RuntimeError("filter")
+
+    counted = []
+    bad = Filter("sample", fails_open=fails_open, concerns=concerns)
+
+    async def test(chat):
+        outcomes = []
+        for _ in range(4):
+            await chat.socket.send("send_message", {"chat_id": chat.chat_id, "content": "hello"})
+            outcomes.append((await chat.socket.receive())["action"])
+            if outcomes[-1] == "new_message":
+                await chat.socket.expect("messages_read")
+        assert outcomes == ["new_message" if fails_open else "error"] * 3 + ["new_message"]
+
+    filtered(test, bad)
+    assert bad.asked == []
+
+
+@pytest.mark.expects_log("filter sample of plugin p1 failed")
+@pytest.mark.parametrize("fails_open", [True, False])
+def test_a_filter_that_hangs_holds_a_message_up_for_its_time_limit_only(filtered, monkeypatch, fails_open):
+    monkeypatch.setattr(filters, "FILTER_TIMEOUT_S", 0.05)
+
+    class Hanging(Filter):
+        async def check(self, message):
+            await asyncio.get_running_loop().create_future()
+
+    async def test(chat):
+        if fails_open:
+            assert (await chat.say("hello"))["message"] == "hello"
+        else:
+            assert "cannot be checked" in await chat.say_in_vain("hello")
+        await chat.socket.expect_nothing()
+
+    filtered(test, Hanging("sample", fails_open=fails_open))
+
+
+def test_nova_bots_and_nova_commands_are_offered_to_all_plugins(plugin, start_nova, settings):
+    seen = {}
+
+    def listing(plugin_name):
+        @asynccontextmanager
+        async def life(nova):
+            seen[plugin_name] = [bot.name for bot in nova.bots], [command.name for command in nova.commands]
+            yield
+
+        return lambda nova: [life(nova)]
+
+    def bots(name):
+        return lambda nova: [types.SimpleNamespace(name=name, avatar_url="", help="", reply=answer)]
+
+    points = [
+        plugin("b", nova_bots=bots("bee"), nova_commands=lambda: [Command("buzz", "", "", answer)]),
+        plugin("a", nova_bots=bots("ant"), nova_lifespan=listing("a")),
+        plugin("c", nova_lifespan=listing("c")),
+    ]
+    start_nova(settings, plugins=Plugins(found=points))
+    assert seen == dict.fromkeys("ac", (["ant", "bee"], ["buzz"]))
+
+
+def test_nova_bots_are_collected(plugin):
+    bot = types.SimpleNamespace(name="ant", avatar_url="", help="", reply=answer)
+    assert Plugins(found=[plugin("a", nova_bots=lambda: [bot])]).collect_named("nova_bots") == [("a", bot)]
+
+
+def test_nova_commands_are_collected(plugin):
+    command = Command("buzz", "", "", answer)
+    assert Plugins(found=[plugin("a", nova_commands=lambda: [command])]).collect_named("nova_commands") == [
+        ("a", command)
+    ]
+
+
+@pytest.fixture
+def run_command_line(monkeypatch):
+    """Runs ``nova …`` with plugins as the installed ones; returns its result."""
+
+    def run(points, *arguments):
+        monkeypatch.setattr(loader, "_found", lambda: points)
+        return CliRunner().invoke(command_line, arguments, standalone_mode=False)
+
+    return run
+
+
+def test_nova_cli_adds_commands_which_are_loaded_where_they_are_meant(plugin, run_command_line):
+    @click.command("greet")
+    @click.argument("name")
+    def greet(name):
+        """Greet somebody."""
+        click.echo(f"hello {name}")
+
+    loaded = []
+
+    def nova_cli():
+        loaded.append(1)
+        return [greet]
+
+    points = [plugin("greeter", nova_cli=nova_cli)]
+    assert run_command_line(points, "greet", "alice").output == "hello alice\n"
+    listed = run_command_line(points, "--help").output
+    assert "greet " in listed and "Greet somebody." in listed and "serve " in listed
+    assert len(loaded) == 2
+    assert run_command_line(points, "plugin", "--help").exit_code == 0
+    assert run_command_line(points, "--version").exit_code == 0
+    assert len(loaded) == 2
+    unknown = run_command_line(points, "greeet")
+    assert isinstance(unknown.exception, click.UsageError) and "greeet" in unknown.exception.format_message()
+
+
+def test_commands_of_plugins_that_cannot_be_had_are_one_line(plugin, run_command_line):
+    def command(name):
+        return click.Command(name)
+
+    for functions, line in (
+        ({"value": "no_such_module"}, "plugin bad: cannot be loaded: No module named 'no_such_module'"),
+        ({"nova_cli": lambda: 1 / 0}, "plugin bad: nova_cli failed: division by zero"),
+        ({"nova_cli": lambda: [5]}, "plugin bad: nova_cli failed: "),
+        ({"nova_cli": lambda: [command("serve")]}, "plugin bad: nova_cli gives 'serve', which Nova itself has already"),
+        ({"nova_cli": lambda: [command("x")]}, "plugin bad: nova_cli gives 'x', which plugin a has already"),
+    ):
+        points = [plugin("a", nova_cli=lambda: [command("x")]), plugin("bad", **functions)]
+        failed = run_command_line(points, "x")
+        assert isinstance(failed.exception, click.ClickException)
+        assert failed.exception.format_message().startswith(line), failed.exception
+        helped = run_command_line(points, "--help")
+        assert helped.exit_code == 0 and "serve " in helped.output and line in helped.output
+
+
+def lifespan(told, name, *, on_begin=None, on_end=None, wait=None):
+    """A lifespan that tells of its beginning and its end, and may fail there."""
+
+    @asynccontextmanager
+    async def live():
+        told.append(f"{name} begins")
+        if on_begin:
+            raise on_begin
+        if wait == "begin":
+            await asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as tasks:  # must be left by the task that entered it
+            tasks.create_task(asyncio.sleep(0))
+            yield
+            if wait == "end":
+                await asyncio.get_running_loop().create_future()
+        told.append(f"{name} ends")
+        if on_end:
+            raise on_end
+
+    return live()
+
+
+def test_nova_lifespan_is_entered_before_anything_is_served_and_left_when_the_server_stops(
+    plugin, serve, io_loop, start_nova
+):
+    told = []
+    readiness = []
+
+    @asynccontextmanager
+    async def watching(nova):
+        readiness.append(nova.services.accounts is not None)
+        yield
+
+    points = [
+        plugin("a", nova_lifespan=lambda: [lifespan(told, "a1"), lifespan(told, "a2")]),
+        plugin("b", nova_lifespan=lambda nova: [lifespan(told, "b"), watching(nova)]),
+    ]
+    nova, alice = serve(Plugins(found=points))
+    begun = ["a1 begins", "a2 begins", "b begins"]
+    assert told == begun and readiness == [True] and nova.ready
+    io_loop.run_sync(alice.register)
+    io_loop.run_sync(lambda: nova.drain(1.0))
+    assert told == [*begun, "b ends", "a2 ends", "a1 ends"]
+    io_loop.run_sync(nova.close)
+    assert len(told) == 6
+
+
+@pytest.mark.expects_log("plugin bad cannot begin")
+def test_a_lifespan_that_cannot_begin_stops_the_start_and_ends_the_others(plugin, start_nova, settings):
+    told = []
+    points = [
+        plugin("a", nova_lifespan=lambda: [lifespan(told, "a")]),
+        plugin("bad", nova_lifespan=lambda: [lifespan(told, "bad", on_begin=RuntimeError("secret"))]),
+        plugin("c", nova_lifespan=lambda: [lifespan(told, "c")]),
+    ]
+    text = refusal(start_nova, settings, plugins=Plugins(found=points))
+    assert text == "plugin bad: nova_lifespan failed: RuntimeError"
+    assert told == ["a begins", "bad begins", "a ends"]
+
+
+def test_a_lifespan_that_does_not_begin_in_time_stops_the_start(plugin, start_nova, settings, monkeypatch):
+    monkeypatch.setattr(lifespans, "BEGIN_TIMEOUT_S", 0.05)
+    points = [plugin("bad", nova_lifespan=lambda: [lifespan([], "bad", wait="begin")])]
+    text = refusal(start_nova, settings, plugins=Plugins(found=points))
+    assert text.startswith("plugin bad: nova_lifespan failed: took more than ")
+
+
+@pytest.mark.expects_log("plugin bad: its lifespan could not end", "plugin slow did not end in time")
+def test_a_lifespan_that_fails_to_end_is_logged_and_harms_nobody(plugin, start_nova, settings, io_loop, monkeypatch):
+    monkeypatch.setattr(lifespans, "END_TIMEOUT_S", 0.1)
+    told = []
+    points = [
+        plugin("a", nova_lifespan=lambda: [lifespan(told, "a")]),
+        plugin("bad", nova_lifespan=lambda: [lifespan(told, "bad", on_end=RuntimeError("lifespan"))]),
+        plugin("good", nova_lifespan=lambda: [lifespan(told, "good")]),
+    ]
+    slow = plugin("slow", nova_lifespan=lambda: [lifespan(told, "slow", wait="end")])
+    nova = start_nova(settings, plugins=Plugins(found=points))
+    io_loop.run_sync(nova.close)
+    assert told[3:] == ["good ends", "bad ends", "a ends"]
+    nova = start_nova(settings, plugins=Plugins(found=[slow]))
+    io_loop.run_sync(nova.close)
+
+
+@pytest.mark.expects_log("plugin bad: its lifespan could not go on")
+def test_a_lifespan_whose_work_fails_is_logged_and_harms_nobody(plugin, serve, io_loop):
+    go, ended = asyncio.Event(), asyncio.Event()
+
+    async def work():
+        await go.wait()
+        raise RuntimeError("work")
+
+    @asynccontextmanager
+    async def live():
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(work())
+                yield
+        finally:
+            ended.set()
+
+    _, alice = serve(Plugins(found=[plugin("bad", nova_lifespan=lambda: [live()])]))
+
+    async def act():
+        go.set()
+        await ended.wait()
+        await alice.register()
+        assert (await alice.get("/user")).status == 200
+
+    io_loop.run_sync(act)
 
 
 def test_hooks_are_called_in_the_order_of_the_plugins_names(plugin):

@@ -9,6 +9,8 @@ import json
 import pytest
 from clients.rooms import RoomsClient
 
+from nova_tornado.settings import Settings
+
 UNKNOWN_IDS = (0, -1, 2**53 + 1, 10**30)
 NO_INTEGERS = (True, False, 1.0, 1.5, "1", "", None, [], [1], {}, {"$ne": None})
 NO_TOKENS = (None, True, 0, 1.5, "", "bad", "\0", "\ud800", "x" * 100_000, [], ["x"], {}, {"$ne": None})
@@ -253,12 +255,17 @@ async def test_frames_are_carried_out_in_order_and_two_at_once_make_one_room(peo
     assert ids == sorted(ids) and len({packet["chat_room_id"] for packet in both[0]}) == 1
 
 
-@pytest.mark.gen_test
-async def test_there_is_no_bot_in_this_version(people):
-    one, _ = await pair(people)
-    await one.refused({"chat_type": "bot", "message": "hello"}, 404)
-    (await one.get("/chat_bot")).refused(404)
-    (await one.get("/chat_bot?timestamp=yesterday")).refused(400)
+class TestWithoutBots:
+    @pytest.fixture
+    def settings(self):
+        return Settings(bcrypt_rounds=4, rate_limits=False, plugins_off=("nova_bot_chat",))
+
+    @pytest.mark.gen_test
+    async def test_without_the_plugin_no_bot_is_available(self, people):
+        one, _ = await pair(people)
+        await one.refused({"chat_type": "bot", "message": "hello"}, 404)
+        (await one.get("/chat_bot")).refused(404)
+        (await one.get("/chat_bot?timestamp=yesterday")).refused(400)
 
 
 @pytest.mark.gen_test

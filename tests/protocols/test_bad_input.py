@@ -72,7 +72,19 @@ BAD = {
         ),
         *(MEGABYTE, "1" * 1_000_000, 1e300, -1e300, 10**30, "nan"),
     ],
+    "number": [*NO_IDS, 0, -1, 2**53, 10**30, -(10**30), 1e300],
+    "words": [
+        *(ABSENT, None, True, 1, 1.5, "", "word", {}, [], [None], [True], [1], [["word"]], [{}], *OPERATORS, MEGABYTE),
+        *([""], [" "], ["..."], ["\0"], ["w" * 101], ["word", None], ["word"] * 10_001),
+    ],
+    "domains": [True, 1, "", "a.org", {}, [None], [1], [""], ["a"], ["a b.org"], ["https://a.org"], ["a..org"], ["*"]],
+    "pattern": [*NO_STRINGS, "", "(", "a**", "(?=a)", r"(a)\1", "a{2000}", "(a{900}){900}", "a*", "x" * 501, MEGABYTE],
+    "rule": [ABSENT, None, True, 1, "", "words", [], {}, [{}], {"name": "x"}, *OPERATORS, MEGABYTE],
+    "flag": [0, 1, "", "true", [], {}, *OPERATORS],
 }
+
+
+RULE = {"name": "No", "kind": "words", "words": ["darn"], "action": "refuse", "enabled": True, "exempt_managers": False}
 
 
 class Endpoint(NamedTuple):
@@ -126,6 +138,41 @@ ENDPOINTS = [
     Endpoint("POST /chat/{chat}/filter", {"begin_time": 0}, {"begin_time": "time"}),
     Endpoint("POST /chat/{chat}/filter", {"end_time": "1.5"}, {"end_time": "time"}),
     Endpoint("POST /chat/{chat}/filter", {"sender": ["{bob}"]}, {"sender": "ids"}),
+    Endpoint(
+        "POST /chat/{chat}/rules",
+        {**RULE, "reason": "Be nice"},
+        {
+            "name": "text",
+            "kind": "text",
+            "words": "words",
+            "action": "text",
+            "enabled": "flag",
+            "exempt_managers": "flag",
+        },
+    ),
+    Endpoint(
+        "POST /chat/{chat}/rules",
+        {**RULE, "kind": "pattern", "pattern": "[0-9]{16}", "action": "mute", "mute_s": 60},
+        {"pattern": "pattern", "mute_s": "number"},
+    ),
+    Endpoint(
+        "POST /chat/{chat}/rules",
+        {**RULE, "kind": "links", "allowed_domains": ["example.org"]},
+        {"allowed_domains": "domains"},
+    ),
+    Endpoint(
+        "POST /chat/{chat}/rules",
+        {**RULE, "kind": "rate", "messages": 5, "window_s": 60},
+        {"messages": "number", "window_s": "number"},
+    ),
+    Endpoint(
+        "PATCH /chat/{chat}/rules/{rule}",
+        {"name": "New", "words": ["dash"], "action": "hold"},
+        {"name": "text", "words": "words", "action": "text"},
+        True,
+    ),
+    Endpoint("POST /chat/{chat}/rules/rehearse", {"rule": RULE, "messages": 10}, {"rule": "rule"}),
+    Endpoint("POST /chat/{chat}/rules/{rule}/rehearse", {"messages": 10}, {"messages": "number"}, True),
     Endpoint("POST /chat/{chat}/{bob}/admin", True, {}),
     Endpoint("POST /chat/{chat}/set_owner", {"chat_owner": "{bob}"}, {"chat_owner": "id"}),
 ]
@@ -138,6 +185,9 @@ BODILESS = [
     "DELETE /friend/{bob}",
     "POST /chat/{chat}/invitation/{carol}",
     "DELETE /chat/{chat}/invitation/{carol}",
+    "POST /chat/{chat}/rules/{rule}/rehearse",
+    "DELETE /chat/{chat}/rules/{rule}",
+    "DELETE /chat/{chat}/mutes",
     "DELETE /chat/{chat}",
     "DELETE /chat/{chat}/{bob}",
 ]
@@ -213,6 +263,7 @@ class World:
         [invitation] = (await self.alice.get("/friend/invitation")).data
         self.ids = {"bob": bob.id, "carol": carol.id, "dave": dave.id, "chat": chat, "group": group}
         self.ids["invitation"] = invitation["id"]
+        self.ids["rule"] = (await self.alice.post(f"/chat/{chat}/rules", {**RULE, "enabled": False})).data["rule_id"]
         self.sockets = [await person.socket() for person in (self.alice, bob, carol, dave)]
         return self
 
@@ -257,7 +308,7 @@ def expected_status(endpoint, key, value):
 def may_be(endpoint, key, value):
     """Whether what is bad elsewhere is fine here: a field that may be missing, a null that counts as missing."""
     if value is None:
-        return endpoint.name == "PATCH /user" or key == "sender"
+        return endpoint.name == "PATCH /user" or "/rules/{rule}" in endpoint.name or key == "sender"
     return value is ABSENT and endpoint.optional
 
 
@@ -324,6 +375,11 @@ async def test_unknown_ids_in_paths_get_the_documented_status_and_change_nothing
             *((400, f"DELETE {path}") for path in ("/chat/{x}/invitation/{carol}", "/chat/{chat}/invitation/{x}")),
             *((400, f"{request}") for request in ("POST /chat/{chat}/invitation/{x}", "GET /chat/{x}/invitation")),
             *((400, f"DELETE {path}") for path in ("/chat/{x}/{bob}", "/chat/{chat}/{x}", "/chat/{x}/{x}")),
+            *((400, f"GET /chat/{{x}}/{what}") for what in ("rules", "held", "mutes")),
+            *((400, f"DELETE /chat/{{x}}/{what}") for what in ("rules/{rule}", "held/1", "mutes", "mutes/{bob}")),
+            *((400, f"DELETE /chat/{{chat}}/{what}/{{x}}") for what in ("rules", "held", "mutes")),
+            *((400, f"POST {path}") for path in ("/chat/{x}/held/1", "/chat/{chat}/held/{x}")),
+            *((400, f"POST {path}") for path in ("/chat/{x}/rules/{rule}/rehearse", "/chat/{chat}/rules/{x}/rehearse")),
         ):
             method, path = request.format(**ids).split()
             check_refusal(await world.alice.request(method, path), status, (request, unknown))
@@ -332,6 +388,10 @@ async def test_unknown_ids_in_paths_get_the_documented_status_and_change_nothing
             ("PATCH /friend/{x}", {"nickname": "x"}),
             ("POST /chat/{x}/invite", {"user_id": world.ids["carol"]}),
             ("POST /chat/{x}/filter", {"begin_time": 0}),
+            ("POST /chat/{x}/rules", RULE),
+            ("POST /chat/{x}/rules/rehearse", {"rule": RULE}),
+            ("PATCH /chat/{x}/rules/{rule}", {"name": "y"}),
+            ("PATCH /chat/{chat}/rules/{x}", {"name": "y"}),
             ("POST /chat/{x}/{bob}/admin", True),
             ("POST /chat/{chat}/{x}/admin", True),
             ("POST /chat/{x}/set_owner", {"chat_owner": world.ids["bob"]}),

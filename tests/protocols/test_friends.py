@@ -4,10 +4,18 @@ import asyncio
 
 import pytest
 
+from nova_tornado.settings import Settings
+
 NULL = b'{"ok":true,"data":null}'
 NEVER = 999_999
 UNKNOWN_IDS = [0, -1, NEVER, 2**53, 2**53 + 1, 2**63, 2**64, 10**30]
 NO_INTEGERS = [None, True, False, "1", "x", 1.0, 1.5, [], [1], {}, {"$gt": 0}, {"$ne": None}]
+
+
+@pytest.fixture
+def settings():
+    """Without bots, the users of a test are all there are."""
+    return Settings(bcrypt_rounds=4, rate_limits=False, plugins_off=("nova_bot_chat",))
 
 
 async def invite(person, other, comment="Hi", source="search"):

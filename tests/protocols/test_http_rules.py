@@ -41,8 +41,22 @@ CLOSED = {
     "/chat/{chat}/{user}": "DELETE",
     "/chat/{chat}/messages": "GET",
     "/chat/{chat}/filter": "POST",
+    "/chat/{chat}/rules": "GET, POST",
+    "/chat/{chat}/rules/rehearse": "POST",
+    "/chat/{chat}/rules/1": "PATCH, DELETE",
+    "/chat/{chat}/rules/1/rehearse": "POST",
+    "/chat/{chat}/held": "GET",
+    "/chat/{chat}/held/1": "POST, DELETE",
+    "/chat/{chat}/mutes": "GET, DELETE",
+    "/chat/{chat}/mutes/{user}": "DELETE",
 }
-BODILESS = {("/user/logout", "POST"), ("/friend/invitation/1", "POST"), ("/chat/{chat}/invitation/{user}", "POST")}
+BODILESS = {
+    ("/user/logout", "POST"),
+    ("/friend/invitation/1", "POST"),
+    ("/chat/{chat}/invitation/{user}", "POST"),
+    ("/chat/{chat}/held/1", "POST"),
+    ("/chat/{chat}/rules/1/rehearse", "POST"),
+}
 """Endpoints that are used without a body, besides all DELETE."""
 JSON = {"Content-Type": "application/json"}
 

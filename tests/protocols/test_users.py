@@ -38,6 +38,12 @@ BAD_PASSWORDS = ["", "12345", "with space", " secret1", "x" * 257, "ä" * 257, "
 GOOD_PASSWORDS = ["123456", "tab\tpasses", "x" * 72, "x" * 73, "ä" * 37, "😀" * 256, "😀😀😀😀😀😀", '"\\\n\r%00']
 
 
+@pytest.fixture
+def settings():
+    """Without bots, the users of a test are all there are."""
+    return Settings(bcrypt_rounds=4, rate_limits=False, plugins_off=("nova_bot_chat",))
+
+
 async def register(guest, user_name, password="secret1"):
     return await guest.post("/user/register", {"user_name": user_name, "password": password})
 

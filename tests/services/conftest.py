@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from services.recorder import Recorder
 
 from nova_tornado.app import NovaApp
 from nova_tornado.services.accounts import AccountService
+from nova_tornado.settings import Settings
+
+
+@pytest.fixture
+def start_nova(start_nova: Callable[..., NovaApp]) -> Callable[..., NovaApp]:
+    """Starts Novas without bots, so that the accounts of a test are all there are."""
+
+    def start(settings: Settings, **options: Any) -> NovaApp:
+        return start_nova(replace(settings, plugins_off=(*settings.plugins_off, "nova_bot_chat")), **options)
+
+    return start
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ name_taken            400      field_error          409    409    error
 email_taken           400      field_error          409    409    error
 already_friends       400      field_error          409    409    error
 already_member        400      field_error          422    409    error
+message_refused       400      access_error         423    403    error
 repeat_mismatch       400      field_error          422    400    error
 too_many_tokens       400      system_error         403    403    error
 too_many_requests     429      system_error         429    429    error
@@ -204,6 +205,7 @@ BY_CLIENT = {
 }
 ELSEWHERE = {
     "origin_refused": "a handshake, below",
+    "message_refused": "tests/plugins/test_message_filters_protocols.py",
     "repeat_mismatch": "test_repeats.py",
     "too_many_tokens": "below",
     "too_many_requests": "tests/protocols/test_sign_in_limits.py and below",

@@ -1,9 +1,11 @@
 import dataclasses
+import types
 from pathlib import Path
 
 import pytest
 
-from nova_tornado.settings import OPTIONS, Settings, SettingsError, database_of, load
+from nova_tornado import settings as settings_module
+from nova_tornado.settings import OPTIONS, GivenValue, Settings, SettingsError, database_of, load
 
 
 def refusal(flags=None, environ=None, folder=Path("/somewhere")):
@@ -19,7 +21,8 @@ def test_nothing_given_means_the_defaults(tmp_path):
 
 
 def test_every_setting_is_an_option():
-    assert [option.name for option in OPTIONS] == [field.name for field in dataclasses.fields(Settings)]
+    fields = [field.name for field in dataclasses.fields(Settings)]
+    assert fields == [*(option.name for option in OPTIONS), "of_plugins"]
 
 
 def test_flags_win_over_variables_and_variables_over_the_file(tmp_path):
@@ -234,3 +237,50 @@ def test_a_host_may_stand_in_brackets(tmp_path):
 )
 def test_the_database_is_the_one_that_the_uri_names(uri, database):
     assert database_of(uri) == database
+
+
+# Settings of plugins
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Two plugins, the name of one of which begins the other's."""
+    names = ["nova_bot_chat", "nova_bot"]
+    points = [types.SimpleNamespace(name=name) for name in names]
+    monkeypatch.setattr(settings_module, "entry_points", lambda group: points)
+
+
+@pytest.mark.usefixtures("installed")
+def test_settings_of_plugins_are_handed_on_with_where_they_stand(tmp_path):
+    (tmp_path / "nova.toml").write_text(
+        'port = 1\n[nova_bot_chat]\nurl = "a"\nlimits = [1, 2]\n[nova_bot]\nchat = true\n'
+    )
+    environ = {"NOVA_BOT_CHAT_URL": "b ", "NOVA_BOT_CHAT_KEY": "k", "NOVA_BOT_CHAT_EMPTY": " ", "NOVA_BOT_X": "5"}
+    settings = load({}, environ, tmp_path)
+    assert settings.port == 1
+    assert settings.of_plugins == {
+        "nova_bot_chat": {
+            "url": GivenValue("b", "NOVA_BOT_CHAT_URL"),
+            "limits": GivenValue([1, 2], "nova.toml: nova_bot_chat.limits"),
+            "key": GivenValue("k", "NOVA_BOT_CHAT_KEY"),
+        },
+        "nova_bot": {"chat": GivenValue(True, "nova.toml: nova_bot.chat"), "x": GivenValue("5", "NOVA_BOT_X")},
+    }
+    assert load({}, {}, Path("/somewhere")).of_plugins == {}
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("text", "environ", "line"),
+    [
+        ("nova_bot = 5\n", {}, "nova.toml: nova_bot is a plugin, its settings stand in a table [nova_bot]"),
+        ("[nova_bott]\n", {}, "nova.toml: unknown key 'nova_bott' (did you mean nova_bot?)"),
+        ("[nova_other]\na = 1\n", {}, "nova.toml: unknown key 'nova_other'"),
+        ("", {"NOVA_BOT": "1"}, "unknown environment variable NOVA_BOT"),
+        ("", {"NOVA_BOT_": "1"}, "unknown environment variable NOVA_BOT_"),
+        ("", {"NOVA_OTHER_X": "1"}, "unknown environment variable NOVA_OTHER_X"),
+    ],
+)
+def test_settings_of_no_plugin_are_refused(tmp_path, text, environ, line):
+    (tmp_path / "nova.toml").write_text(text)
+    assert refusal({}, environ, tmp_path).startswith(line)

@@ -1,0 +1,23 @@
+"""Calling somebody in a group: ``@name`` anywhere in a text, or ``/name`` at its beginning."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+CACHED_NAMES = 1_000
+
+_END = r"(?![\w@(]|[.)-]+[\w@(])"
+"""What goes on in letters, digits or what else names are made of is another name: ``@nova-2``, ``me@nova.example``.
+Dots, brackets and hyphens with nothing of a name behind them end a phrase."""
+
+
+@lru_cache(CACHED_NAMES)
+def _call(name: str) -> re.Pattern[str]:
+    escaped = re.escape(name)
+    return re.compile(rf"(?<![\w@-])@{escaped}{_END}|\A/{escaped}{_END}", re.IGNORECASE)
+
+
+def is_called(name: str, text: str) -> bool:
+    """Whether a text calls somebody by his user name, in capitals or small letters."""
+    return _call(name).search(text) is not None

@@ -1,0 +1,99 @@
+"""Failures of plugins in a running server: counted, and written where ``nova plugins`` finds them."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+STRIKES_MAX_COUNT = 3
+"""After so many failures a part of a plugin that is asked before something happens is not asked any more."""
+STRIKES_FILE = "plugin-strikes.json"
+"""In the data folder; it speaks of the server that runs, or ran last."""
+
+
+class Strikes:
+    """Counts failures by plugin and by its part; nothing is written before ``begin``."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._counts: dict[str, dict[str, int]] = {}
+        self._last_errors: dict[tuple[str, str], str] = {}
+        self._out: set[tuple[str, str]] = set()
+
+    def begin(self, folder: Path) -> None:
+        """A server starts: what an earlier one has written in its data folder is over, and from now on this one writes.
+
+        Args:
+            folder: the data folder.
+        """
+        self._path = folder / STRIKES_FILE
+        with suppress(OSError):  # then it cannot be written either
+            self._path.unlink(missing_ok=True)
+
+    def add(self, plugin: str, part: str, error: str) -> bool:
+        """Count a failure of a part that is out after ``STRIKES_MAX_COUNT`` of them.
+
+        Args:
+            part: of the plugin, such as a filter's name.
+            error: the exception's class.
+
+        Returns:
+            Whether the part is out from now on.
+        """
+        count = self._count(plugin, part, error)
+        if count == STRIKES_MAX_COUNT:
+            self._out.add((plugin, part))
+        if count <= STRIKES_MAX_COUNT:
+            self._write()
+        return count == STRIKES_MAX_COUNT
+
+    def note(self, plugin: str, part: str, error: str) -> None:
+        """Count a failure of a part that is never out."""
+        count = self._count(plugin, part, error)
+        if count & (count - 1) == 0:  # 1, 2, 4, 8 …: one that always fails must not keep the disk busy
+            self._write()
+
+    def _count(self, plugin: str, part: str, error: str) -> int:
+        counts = self._counts.setdefault(plugin, {})
+        counts[part] = counts.get(part, 0) + 1
+        self._last_errors[plugin, part] = error
+        return counts[part]
+
+    def is_out(self, plugin: str, part: str) -> bool:
+        """Whether a part has failed too often."""
+        return (plugin, part) in self._out
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        strikes = {
+            plugin: {
+                part: {"count": count, "error": self._last_errors[plugin, part], "is_out": self.is_out(plugin, part)}
+                for part, count in counts.items()
+            }
+            for plugin, counts in self._counts.items()
+        }
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(strikes))
+            os.replace(temporary, self._path)
+        except OSError:
+            pass  # the log has it
+
+
+def read_strikes(folder: Path) -> dict[str, list[str]]:
+    """The failures that the running server has written, one line a part, by plugin."""
+    try:
+        found = json.loads((folder / STRIKES_FILE).read_text())
+        return {plugin: [_line(part, **said) for part, said in parts.items()] for plugin, parts in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _line(part: str, count: int, error: str, is_out: bool) -> str:
+    # Beyond the first ones only some failures are written.
+    more = "+" if count > STRIKES_MAX_COUNT else ""
+    return f"{part} {count}{more} {error}{' (off)' if is_out else ''}"

@@ -1,0 +1,62 @@
+"""Bots that can be chatted with: the built-in assistant, an echo, any OpenAI-like service, those of other plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from weakref import WeakValueDictionary
+
+from nova_bot_chat import assistant
+from nova_bot_chat.assistant import Assistant
+from nova_bot_chat.echo import Echo
+from nova_bot_chat.notes import BOT_ANSWERS
+from nova_bot_chat.openai import OPTIONS, OpenAIBot
+from nova_bot_chat.runner import BotRunner
+from nova_tornado.api import Bot, CollectionSpec, Command, Nova, PluginOption, Subscriber, hookimpl
+
+_runners: WeakValueDictionary[int, BotRunner] = WeakValueDictionary()
+"""One for each server in this process, by the identity of its services; it lives as long as it is subscribed."""
+
+
+def _runner_of(nova: Nova) -> BotRunner:
+    runner = _runners.get(id(nova.services))
+    if runner is None:
+        runner = _runners[id(nova.services)] = BotRunner(nova)
+    return runner
+
+
+@hookimpl
+def nova_settings() -> Sequence[PluginOption]:
+    """What can be set of the outside service."""
+    return OPTIONS
+
+
+@hookimpl
+def nova_collections() -> Sequence[CollectionSpec]:
+    """What is being answered, and what the assistant keeps."""
+    return [BOT_ANSWERS, *assistant.COLLECTIONS]
+
+
+@hookimpl
+def nova_bots(nova: Nova) -> Sequence[Bot]:
+    """The assistant, the echo, and the one that speaks through an outside service, if one is set."""
+    return [Assistant(nova), Echo(), *([OpenAIBot(nova)] if nova.settings["openai_url"] else [])]
+
+
+@hookimpl
+def nova_commands(nova: Nova) -> Sequence[Command]:
+    """The assistant's commands."""
+    return assistant.commands(nova)
+
+
+@hookimpl
+def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:
+    """Who hears what is said to bots."""
+    return [_runner_of(nova), *assistant.subscribers(nova)]
+
+
+@hookimpl
+def nova_lifespan(nova: Nova) -> Sequence[AbstractAsyncContextManager[Any]]:
+    """Bots answer while the server runs, and remind."""
+    return [_runner_of(nova), assistant.reminder_clock(nova)]

@@ -1,0 +1,93 @@
+"""What is being answered, so that a restart loses no question and leaves no half answer without a mark.
+
+``bot_answers {_id: question's key, question, chat, bot, user, asked_us, message?}``: ``question`` and ``message`` are
+message ids, ``message`` is the answer as far as it has come. A record is there from the question's coming until its
+answer is complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_bot_chat.questions import Question
+from nova_tornado.api import CollectionSpec, DuplicateKeyError, Index, Nova
+
+BOT_ANSWERS = CollectionSpec(
+    "bot_answers",
+    (Index((("user", 1),), "drop those of a deleted account"), Index((("chat", 1),), "drop those of a deleted chat")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A question that was not answered completely.
+
+    Attributes:
+        key: the question's key.
+        question_id: the message.
+        answer_id: the answer as far as it has come; None if it was not begun, or that is not known.
+    """
+
+    key: str
+    question_id: int
+    chat_id: int
+    bot_id: int
+    user_id: int
+    asked_us: int
+    answer_id: int | None
+
+
+class Notes:
+    """Keeps the records."""
+
+    def __init__(self, nova: Nova) -> None:
+        self._collection = nova.collection(BOT_ANSWERS)
+
+    async def add(self, question: Question) -> bool:
+        """A question has come; False if it was noted before."""
+        try:
+            await self._collection.insert_one(
+                {
+                    "_id": question.key,
+                    "question": question.message.id,
+                    "chat": question.chat_id,
+                    "bot": question.account.user.id,
+                    "user": question.user.id,
+                    "asked_us": question.message.sent_us,
+                }
+            )
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def set_answer(self, question: Question, answer_id: int) -> None:
+        """The answer was begun."""
+        await self._collection.update_one({"_id": question.key}, {"$set": {"message": answer_id}})
+
+    async def remove(self, key: str) -> None:
+        """The answer is complete, or there will be none."""
+        await self._collection.delete_one({"_id": key})
+
+    async def remove_chat(self, chat_id: int) -> None:
+        """The chat is gone."""
+        await self._collection.delete_many({"chat": chat_id})
+
+    async def remove_user(self, user_id: int) -> None:
+        """The account is gone."""
+        await self._collection.delete_many({"user": user_id})
+
+    async def list_all(self) -> list[Note]:
+        """All records, in the order of the questions in each chat."""
+        documents = await self._collection.find().sort("question", 1).to_list(None)
+        return [
+            Note(
+                document["_id"],
+                document["question"],
+                document["chat"],
+                document["bot"],
+                document["user"],
+                document["asked_us"],
+                document.get("message"),
+            )
+            for document in documents
+        ]
