@@ -29,6 +29,10 @@ class Dispatcher:
         self._subscribers = subscribers
         self._strikes = strikes
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._begun_at_s: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._is_overdue = False
         self._task = asyncio.create_task(self._run(), name="plugin subscribers") if subscribers else None
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -41,13 +45,47 @@ class Dispatcher:
         while True:
             event = await self._events.get()
             for plugin, subscriber in self._subscribers:
+                self._begun_at_s = self._loop.time()
+                if self._watch is None:
+                    self._watch = self._loop.call_later(SUBSCRIBER_TIMEOUT_S, self._look)
                 try:
-                    async with asyncio.timeout(SUBSCRIBER_TIMEOUT_S):
-                        await subscriber.on_event(event)
+                    await subscriber.on_event(event)
+                    if self._is_overdue:  # it has swallowed its interruption
+                        self._take_back()
+                        raise TimeoutError
+                except asyncio.CancelledError:
+                    if not self._is_overdue:
+                        raise
+                    self._take_back()
+                    self._note(plugin, subscriber, event, TimeoutError())
                 except Exception as error:
-                    log.exception("plugin %s failed on %s", plugin, type(event).__name__)
-                    self._strikes.note(plugin, type(subscriber).__name__, type(error).__name__)
+                    self._note(plugin, subscriber, event, error)
+            self._begun_at_s = None
             self._events.task_done()
+
+    def _look(self) -> None:
+        """Interrupt the subscriber that takes too long.
+
+        One timer serves all of them: one for each subscriber and event would cost more than most of them do.
+        """
+        self._watch = None
+        if self._begun_at_s is None or self._task is None:
+            return
+        left_s = self._begun_at_s + SUBSCRIBER_TIMEOUT_S - self._loop.time()
+        if left_s > 0:
+            self._watch = self._loop.call_later(left_s, self._look)
+        else:
+            self._is_overdue = True
+            self._task.cancel()
+
+    def _take_back(self) -> None:
+        self._is_overdue = False
+        assert self._task is not None
+        self._task.uncancel()
+
+    def _note(self, plugin: str, subscriber: Subscriber, event: Event, error: Exception) -> None:
+        log.error("plugin %s failed on %s", plugin, type(event).__name__, exc_info=error)
+        self._strikes.note(plugin, type(subscriber).__name__, type(error).__name__)
 
     async def drained(self) -> None:
         """Return when everything taken in so far was told."""
@@ -62,5 +100,8 @@ class Dispatcher:
                     await self._events.join()
             except TimeoutError:
                 log.warning("%d events were not told to plugins", self._events.qsize())
+            if self._watch is not None:
+                self._watch.cancel()
+            self._is_overdue = False
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
