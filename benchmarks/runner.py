@@ -52,12 +52,14 @@ def _run(work_types: Sequence[type[Work]], names: Sequence[str], options: Option
                 work = work_type(peer, options)
                 stack.callback(work.close)
                 started = time.monotonic()
+                _answer_pings(works, failed)
                 with _leaving_out(peer, f"preparation for {work.name}", failed):
                     work.prepare()
                     works.append(work)
                     say(f"{peer.name}: ready for {work.name} after {time.monotonic() - started:.1f} s")
             for number in range(1, (1 if work_type.alone else rounds) + 1):
                 for work in works:
+                    _answer_pings(works, failed)
                     if work.peer in failed:
                         continue
                     with _leaving_out(work.peer, f"{work.name}, round {number}", failed):
@@ -66,6 +68,13 @@ def _run(work_types: Sequence[type[Work]], names: Sequence[str], options: Option
                         results[work.peer.name].append(figures)
                         say(f"{work.peer.name}: {work.name}, round {number}: {figures[work.cost]} {work.cost_title}")
     return found
+
+
+def _answer_pings(works: Sequence[Work], failed: set[Peer]) -> None:
+    for work in works:
+        if work.peer not in failed:
+            with _leaving_out(work.peer, f"{work.name}, idle", failed):
+                work.hub.answer_pings()
 
 
 @contextmanager

@@ -17,6 +17,10 @@ from collections.abc import Callable
 MARK = b"|~"
 STAMP_BYTES = 16
 BODY_BYTES = 100
+PING = b"\x89\x00"
+"""An empty WebSocket ping, as Nova sends it now and then; no text has these bytes."""
+PONG = b"\x8a\x80\x00\x00\x00\x00"
+"""Its answer, masked with zeros."""
 now_ns = time.perf_counter_ns
 
 
@@ -115,6 +119,8 @@ class Hub:
                 raise ConnectionError(f"the server closed the connection of user {connection.index}")
             self.reads += 1
             self.received_bytes += size
+            if buffer.find(PING, 0, size) >= 0:
+                connection.send(PONG)
             if connection.on_data is not None:
                 connection.on_data(connection, bytes(self._view[:size]))
                 continue
@@ -136,6 +142,11 @@ class Hub:
             if position + STAMP_BYTES > size:
                 return
             self.latencies_ns.append(now - int(stamp, 16))
+
+    def answer_pings(self) -> None:
+        """Read what lies there from connections that are not measured now: a server ends those that keep silent."""
+        while self.poll(0):
+            pass
 
     def drain(self, quiet_s: float, timeout_s: float) -> None:
         """Read until nothing came for `quiet_s`, at most for `timeout_s`."""

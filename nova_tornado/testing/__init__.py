@@ -30,6 +30,7 @@ from nova_tornado.settings import PLUGIN_ENTRY_POINTS
 from nova_tornado.storage.embedded import EmbeddedMongo
 from nova_tornado.testing.clients import WAIT_S, JsonClient
 from nova_tornado.testing.people import NOTHING, Answer, Person, Socket
+from nova_tornado.testing.protocols import ProtocolClient
 from nova_tornado.testing.running import DATABASE, FakeClock, RunningNova
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "FakeClock",
     "JsonClient",
     "Person",
+    "ProtocolClient",
     "RunningNova",
     "Socket",
     "empty",

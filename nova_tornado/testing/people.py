@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from tornado.httpclient import HTTPRequest
+from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from nova_tornado.testing.clients import WAIT_S, JsonClient, stream_of
+from nova_tornado.testing.protocols import CLIENTS, ProtocolClient
 
 NOTHING = object()
 
@@ -243,8 +245,34 @@ class Person:
             headers["Cookie"] = f"sessionid={self.cookie}"
         client = JsonClient(self.port, path)
         await client.open(headers)
-        self._sockets.append(client)
+        self.keep(client)
         return client
+
+    async def speak(self, protocol: str) -> ProtocolClient:
+        """Connect and sign in by one of Nova's protocols, with a new token.
+
+        Args:
+            protocol: actions, methods, modes, rooms or opcodes.
+
+        Raises:
+            ValueError: there is none of that name.
+            LookupError: the running Nova is without the plugin of that protocol.
+        """
+        if protocol not in CLIENTS:
+            raise ValueError(f"there is no protocol {protocol!r}, but {', '.join(CLIENTS)}")
+        try:
+            return await CLIENTS[protocol].of(self)
+        except HTTPClientError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            raise LookupError(
+                f"{protocol} is not spoken here: nova_{protocol} is not among the plugins; a fixture nova_plugins"
+                " can add it"
+            ) from None
+
+    def keep(self, client: JsonClient) -> None:
+        """Close a client with this person's other sockets."""
+        self._sockets.append(client)
 
     async def befriend(self, other: Person) -> int:
         """Become friends (the other one accepts); returns the private chat's id. Sockets get the packets of it."""

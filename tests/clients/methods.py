@@ -5,36 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from clients.base import ProtocolClient
 from people import Person
+
+from nova_tornado.testing import protocols
 
 
 async def token_of(person: Person) -> str:
     """A new token of a person."""
-    credentials = {"user_name": person.name, "password": person.password}
-    return (await person.post("/user/token", credentials)).data["token"]
+    return await person.new_token()
 
 
-class MethodsClient(ProtocolClient):
-    """Authorises its channel with ``auth``; checks the shape of all that comes."""
-
-    path = "/ws/chat/"
-    _barriers = 0
-
-    async def sign_in(self) -> None:
-        """Authorise the channel."""
-        packet = await self.call("auth", key="sign in", access_token=self.token)
-        assert packet == {"type": "authenticated", "data": {"event_response_key": "sign in"}}, packet
-
-    def barrier(self) -> Any:
-        """``auth`` once more, with a key that no test uses; needs an authorised channel."""
-        self._barriers += 1
-        return {"method": "auth", "args": {"event_response_key": ["barrier", self._barriers]}}
-
-    def is_barrier(self, packet: Any) -> bool:
-        """Whether it is the answer to the last ``barrier``."""
-        key = ["barrier", self._barriers]
-        return packet == {"type": "authenticated", "data": {"event_response_key": key}}
+class MethodsClient(protocols.MethodsClient):
+    """Checks the shape of all that comes."""
 
     async def receive(self) -> Any:
         """The next event; None when the socket is closed."""
@@ -87,13 +69,5 @@ class MethodsClient(ProtocolClient):
         """A channel of a person that is not authorised; it is closed with the person's other sockets."""
         client = cls(person.port, None)
         await client.open(headers)
-        person._sockets.append(client)
-        return client
-
-    @classmethod
-    async def of(cls, person: Person) -> Self:
-        """A channel that a new token of a person has authorised."""
-        client = await cls.stranger(person)
-        client.token = await token_of(person)
-        await client.sign_in()
+        person.keep(client)
         return client

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from clients.base import ProtocolClient
 from people import Person
+
+from nova_tornado.testing import protocols
 
 LIVE_MODES = frozenset(
     (
@@ -20,30 +21,18 @@ NO_IDS = (None, "1", "", True, False, 1.0, 1.5, [], {}, [1], {"$ne": None})
 UNKNOWN_IDS = (0, -1, 2**53 + 1, 2**63, 10**30, 10**9)
 NO_STRINGS = (None, 5, 1.5, True, [], {}, ["a"], {"$ne": None}, {"$gt": ""})
 BROKEN_STRINGS = ("a\0b", "\ud800", "x\udfffy", "\udc00\ud800")
-BARRIER = {"mode": "checkConnection", "timestamp": "barrier"}
 
 
 def is_live(packet: Any) -> bool:
     return packet is not None and packet["mode"] in LIVE_MODES and packet["status"] == "200"
 
 
-class ModesClient(ProtocolClient):
-    """Signs its requests with ``token``; signing in is subscribing. Every frame that comes is looked at."""
-
-    path: ClassVar[str] = "/ws/modes/"
+class ModesClient(protocols.ModesClient):
+    """Signs its requests with ``token``. Every frame that comes is looked at."""
 
     def __init__(self, port: int, token: str | None) -> None:
         super().__init__(port, token)
         self._early: list[Any] = []
-
-    async def sign_in(self) -> None:
-        assert (await self.ask("subscribe")).keys() == {"mode", "timestamp", "status"}
-
-    def barrier(self) -> Any:
-        return BARRIER
-
-    def is_barrier(self, packet: Any) -> bool:
-        return packet is not None and packet["mode"] == BARRIER["mode"]
 
     async def receive(self) -> Any:
         packet = self._early.pop(0) if self._early else await super().receive()
@@ -136,8 +125,7 @@ class Member(ModesClient):
 
 async def new_token(person: Person) -> str:
     """A token that the native protocol gives a person."""
-    answer = await person.post("/user/token", {"user_name": person.name, "password": person.password})
-    return answer.data["token"]
+    return await person.new_token()
 
 
 async def come(person: Person, *, is_subscribed: bool = False) -> Member:
@@ -145,7 +133,7 @@ async def come(person: Person, *, is_subscribed: bool = False) -> Member:
     member = Member(person.port, await new_token(person))
     member.person = person
     await member.open()
-    person._sockets.append(member)
+    person.keep(member)
     if is_subscribed:
         await member.sign_in()
     return member

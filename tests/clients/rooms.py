@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from clients.base import ProtocolClient
 from people import NOTHING, Person, exchange
+
+from nova_tornado.testing import protocols
 
 FIELDS = {
     "init": {"user_id"},
@@ -58,37 +59,21 @@ class RoomsAnswer(NamedTuple):
         return answer["data"]
 
 
-class RoomsClient(ProtocolClient):
-    """Signs in with its token in the first frame; calls HTTP with it; checks the shape of all that comes."""
+class RoomsClient(protocols.RoomsClient):
+    """Calls HTTP with its token, too; checks the shape of all that comes.
 
-    path = "/socket"
-    user_id = 0
+    Attributes:
+        person: whose it is, if it was made with ``of``.
+    """
+
     person: Person
-    _barriers = 0
 
     @classmethod
     async def of(cls, person: Person) -> Self:
         """A client of a person on a token of its own; its socket ends with the person's."""
-        answer = await person.post("/user/token", {"user_name": person.name, "password": person.password})
-        client = await cls.connect(person.port, answer.data["token"])
+        client = await super().of(person)
         client.person = person
-        person._sockets.append(client)  # type: ignore[arg-type]
         return client
-
-    async def sign_in(self) -> None:
-        """Send the token."""
-        packet = await self.request({"token": self.token})
-        assert packet["type"] == "init", packet
-        self.user_id = packet["user_id"]
-
-    def barrier(self) -> Any:
-        """A frame of a type that there is not."""
-        self._barriers += 1
-        return {"chat_type": f"barrier {self._barriers}"}
-
-    def is_barrier(self, packet: Any) -> bool:
-        """Whether it is the answer to the last ``barrier``."""
-        return bool(packet and packet["type"] == "error" and packet["chat_type"] == f"barrier {self._barriers}")
 
     async def receive(self) -> Any:
         """The next packet; None when the socket is closed."""

@@ -71,6 +71,8 @@ def test_the_tutorial_goes_as_it_says(tmp_path):
     project = write_plugin(NAME, tmp_path / NAME)
     (tmp_path / NAME / NAME / "__init__.py").write_text(code_of("python"))
     (tmp_path / NAME / "tests" / f"test_{NAME}.py").write_text(code_of("python test"))
+    spoken = code_of("python fixtures") + "\n\n" + code_of("python spoken")
+    (tmp_path / NAME / "tests" / "test_spoken.py").write_text(spoken)
     [tree] = [block.text for block in blocks(GUIDE, "text") if block.text.startswith(NAME)]
     assert {line.split()[0] for line in tree.splitlines()[1:]} == set(project.files)
     done = subprocess.run(
@@ -82,7 +84,7 @@ def test_the_tutorial_goes_as_it_says(tmp_path):
         timeout=LIMIT_S * 2,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_all_hooks_of_the_notes_are_listed(guide_plugin):
@@ -114,7 +116,7 @@ def test_fixtures_of_the_guide_are_those_of_the_kit():
     shown = "".join(line for line in open_guide().splitlines(True) if line.startswith("| `"))
     for name in ("person", "told", "run_command"):
         assert f"nova.{name}(" in shown and callable(getattr(RunningNova, name))
-    for name in ("get", "post", "patch", "delete", "request", "befriend", "new_group", "socket", "connect"):
+    for name in ("get", "post", "patch", "delete", "request", "befriend", "new_group", "socket", "speak", "connect"):
         assert callable(getattr(kit.Person, name))
 
 

@@ -105,6 +105,82 @@ class TestWithOtherPlugins:
         assert nova.facade.settings == {"greeting": "Good day"}
 """
 
+TESTS_OF_PROTOCOLS = """
+import json
+import time
+from importlib.metadata import EntryPoint
+
+import pytest
+
+NAMES = ("actions", "methods", "modes", "rooms", "opcodes")
+
+
+@pytest.fixture
+def nova_plugins(nova_plugins):
+    names = [f"nova_{name}" for name in NAMES[1:]]
+    return [*nova_plugins, *(EntryPoint(name, name, "nova.plugins") for name in names)]
+
+
+def message(protocol, chat_id, reader, token):
+    text = f"said by {protocol}"
+    match protocol:
+        case "actions":
+            return {"action": "send_message", "data": {"chat_id": chat_id, "content": text}}
+        case "methods":
+            return {"method": "send_message", "args": {"chat": chat_id, "text": text}}
+        case "modes":
+            head = {"mode": "sendMessage", "timestamp": time.time(), "token": token}
+            return {**head, "chat_id": chat_id, "content_type": "text", "content": text}
+        case "rooms":
+            return {"chat_type": "room", "other_user_id": reader.id, "message": text}
+        case "opcodes":
+            return {"op": 11, "t": 1, "d": {"chat_id": chat_id, "message": text}}
+
+
+async def test_every_protocol_is_spoken(nova):
+    alice, bob = await nova.person("alice"), await nova.person("bob")
+    chat_id = await alice.befriend(bob)
+    readers = {name: await bob.speak(name) for name in NAMES}
+    for name in NAMES:
+        writer = await alice.speak(name)
+        await writer.send(message(name, chat_id, bob, writer.token))
+        assert await writer.drain() != []
+        await nova.told()
+        for reader in readers.values():
+            assert f"said by {name}" in json.dumps(await reader.drain()), (name, reader)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_answer_is_the_next_that_comes(nova, name):
+    alice = await nova.person("alice")
+    client = await alice.speak(name)
+    assert client.is_barrier(await client.request(client.barrier()))
+    other = await alice.speak(name)
+    assert other.token != client.token
+    await alice.close()
+    while await client.receive() is not None:
+        pass
+
+
+async def test_a_name_that_there_is_not(nova):
+    alice = await nova.person("alice")
+    with pytest.raises(ValueError, match="no protocol 'smoke', but actions, methods, modes, rooms, opcodes"):
+        await alice.speak("smoke")
+
+
+class TestWithOnePluginAlone:
+    @pytest.fixture
+    def nova_plugins(self):
+        return [EntryPoint("nova_weather", "nova_weather", "nova.plugins")]
+
+    async def test_a_protocol_without_its_plugin(self, nova):
+        alice = await nova.person("alice")
+        assert await (await alice.speak("actions")).drain() == []
+        for name in NAMES[1:]:
+            with pytest.raises(LookupError, match=f"{name} is not spoken here: nova_{name} is not among the plugins"):
+                await alice.speak(name)
+"""
+
 GREETING = """
 from nova_tornado.api import PluginOption, hookimpl
 
@@ -203,6 +279,13 @@ def test_the_kit_runs_tests_of_a_plugin(tmp_path):
     (project / "tests" / f"test_{NAME}.py").write_text(TESTS_OF_THE_KIT)
     last, text = run_pytest(project)
     assert last.startswith("5 passed"), text
+
+
+def test_people_speak_every_protocol(tmp_path):
+    project = write_plugin(NAME, tmp_path / NAME).folder
+    (project / "tests" / f"test_{NAME}.py").write_text(TESTS_OF_PROTOCOLS)
+    last, text = run_pytest(project)
+    assert last.startswith("8 passed"), text
 
 
 def test_the_kit_says_what_is_missing(tmp_path):
