@@ -119,11 +119,14 @@ class Outbox:
         frames = self.frames
         if not frames or self.is_held:
             return
-        if self.is_shared:
+        if len(frames) == 1:
+            data = frames[0]
+        elif self.is_shared:
             data = b"".join({id(frame): frame for frame in frames}.values())
         else:
-            data = frames[0] if len(frames) == 1 else b"".join(frames)
-        largest_bytes = max(map(len, frames)) if len(data) > OUTBOX_MAX_BYTES else 0
+            data = b"".join(frames)
+        size = len(data)
+        largest_bytes = max(map(len, frames)) if size > OUTBOX_MAX_BYTES else 0
         frames.clear()
         stream = self._stream
         if self.is_closing or stream.closed():
@@ -132,16 +135,16 @@ class Outbox:
             waiting, sent = len(stream._write_buffer), 0  # Tornado counts it and does not tell
         else:
             waiting = 0
-            self._large_bytes = largest_bytes
             try:
                 sent = self._socket.send(data)
+                if sent == size:
+                    return
             except BlockingIOError:
                 sent = 0
             except OSError:
                 return  # the stream notices by itself
-            if sent == len(data):
-                return
-        if waiting + len(data) - sent <= OUTBOX_MAX_BYTES + self._reply_bytes + self._large_bytes:
+            self._large_bytes = largest_bytes
+        if waiting + size - sent <= OUTBOX_MAX_BYTES + self._reply_bytes + self._large_bytes:
             stream.write(data[sent:])
             return
         if cut := data[sent : frame_end(data, sent)]:
