@@ -6,9 +6,9 @@ A plugin is a module (or object) behind an entry point of the group ``nova.plugi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from nova_tornado.domain import errors, events, models, rules
 from nova_tornado.domain.errors import ErrorCode, NovaError
@@ -110,6 +110,9 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
+
+
 @dataclass(slots=True)
 class Offers:
     """What plugins give for others to use; complete when the lifespans begin."""
@@ -131,6 +134,18 @@ class Nova:
     settings: Mapping[str, Any]
     _store: Store
     _offers: Offers
+    _shared: dict[Callable[[Nova], Any], Any] = field(default_factory=dict)
+
+    def shared(self, make: Callable[[Nova], T]) -> T:
+        """What several hooks of the plugin work with: made once for each server.
+
+        Args:
+            make: makes it of this facade; a class, or a function at a module's top.
+        """
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        made: T = self._shared[make]
+        return made
 
     @property
     def bots(self) -> Sequence[Bot]:

@@ -111,6 +111,7 @@ class NovaApp:
         self._of_plugins = settings.of_plugins
         self._data = settings.data
         self._offers = Offers()
+        self._facades: dict[str, Nova] = {}
         self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock, self.purges)
         groups = FriendGroupService(self.store)
         accounts = AccountService(self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats)
@@ -190,7 +191,10 @@ class NovaApp:
 
     def facade_of(self, plugin: str) -> Nova:
         """What a plugin gets of the server."""
-        return Nova(self.services, self._plugins.settings_of(plugin), self.store, self._offers)
+        if plugin not in self._facades:
+            settings = self._plugins.settings_of(plugin)
+            self._facades[plugin] = Nova(self.services, settings, self.store, self._offers)
+        return self._facades[plugin]
 
     async def plugins_told(self) -> None:
         """Return when the subscribers of plugins were told of everything that has happened so far."""

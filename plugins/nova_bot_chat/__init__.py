@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
-from weakref import WeakValueDictionary
 
 from nova_bot_chat import assistant
 from nova_bot_chat.assistant import Assistant
@@ -14,16 +13,6 @@ from nova_bot_chat.notes import BOT_ANSWERS
 from nova_bot_chat.openai import OPTIONS, OpenAIBot
 from nova_bot_chat.runner import BotRunner
 from nova_tornado.api import Bot, CollectionSpec, Command, Nova, PluginOption, Subscriber, hookimpl
-
-_runners: WeakValueDictionary[int, BotRunner] = WeakValueDictionary()
-"""One for each server in this process, by the identity of its services; it lives as long as it is subscribed."""
-
-
-def _runner_of(nova: Nova) -> BotRunner:
-    runner = _runners.get(id(nova.services))
-    if runner is None:
-        runner = _runners[id(nova.services)] = BotRunner(nova)
-    return runner
 
 
 @hookimpl
@@ -53,10 +42,10 @@ def nova_commands(nova: Nova) -> Sequence[Command]:
 @hookimpl
 def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:
     """Who hears what is said to bots."""
-    return [_runner_of(nova), *assistant.subscribers(nova)]
+    return [nova.shared(BotRunner), *assistant.subscribers(nova)]
 
 
 @hookimpl
 def nova_lifespan(nova: Nova) -> Sequence[AbstractAsyncContextManager[Any]]:
     """Bots answer while the server runs, and remind."""
-    return [_runner_of(nova), assistant.reminder_clock(nova)]
+    return [nova.shared(BotRunner), assistant.reminder_clock(nova)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
-from weakref import WeakValueDictionary
 
 from nova_message_filters.handlers import FilterHandler
 from nova_message_filters.held import HELD_MESSAGES
@@ -16,16 +15,9 @@ from nova_message_filters.rulebook import MESSAGE_RULES
 from nova_message_filters.server_rules import read_server_rules
 from nova_tornado.api import CollectionSpec, MessageFilter, Nova, PluginOption, Route, Subscriber, hookimpl
 
-_moderators: WeakValueDictionary[int, Moderator] = WeakValueDictionary()
-"""By the server that it works for: what the hooks of one server give shares its memory."""
 
-
-def _moderator_of(nova: Nova) -> Moderator:
-    # A moderator keeps its server's services, so that no other ones can get their id while it lives.
-    moderator = _moderators.get(id(nova.services))
-    if moderator is None:
-        moderator = _moderators[id(nova.services)] = Moderator(nova, nova.settings.get("server_rules", ()))
-    return moderator
+def _moderator(nova: Nova) -> Moderator:
+    return Moderator(nova, nova.settings.get("server_rules", ()))
 
 
 @hookimpl
@@ -43,19 +35,19 @@ def nova_collections() -> Sequence[CollectionSpec]:
 @hookimpl
 def nova_message_filters(nova: Nova) -> Sequence[MessageFilter]:
     """The rules."""
-    return [_moderator_of(nova)]
+    return [nova.shared(_moderator)]
 
 
 @hookimpl
 def nova_routes(nova: Nova) -> Sequence[Route]:
     """The endpoints below /chat/<id>."""
-    return [(r"/chat/([0-9]+)/filter", FilterHandler), *routes(nova, _moderator_of(nova))]
+    return [(r"/chat/([0-9]+)/filter", FilterHandler), *routes(nova, nova.shared(_moderator))]
 
 
 @hookimpl
 def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:
     """Rules, held messages and mutes go when what they are about goes."""
-    return [_moderator_of(nova)]
+    return [nova.shared(_moderator)]
 
 
 @hookimpl
@@ -70,4 +62,4 @@ def nova_lifespan(nova: Nova) -> Sequence[AbstractAsyncContextManager[Any]]:
         finally:
             await moderator.close()
 
-    return [moderating(_moderator_of(nova))]
+    return [moderating(nova.shared(_moderator))]

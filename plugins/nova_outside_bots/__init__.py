@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
-from weakref import WeakValueDictionary
 
 import click
 
@@ -17,16 +16,6 @@ from nova_outside_bots.registry import REVOCATIONS
 from nova_outside_bots.settings import OPTIONS
 from nova_outside_bots.webhooks import DELIVERIES, WEBHOOKS
 from nova_tornado.api import CollectionSpec, Nova, PluginOption, Route, Subscriber, hookimpl
-
-_keepers: WeakValueDictionary[int, Keeper] = WeakValueDictionary()
-"""One for each server in this process, by the identity of its services; it lives as long as it is subscribed."""
-
-
-def _keeper_of(nova: Nova) -> Keeper:
-    keeper = _keepers.get(id(nova.services))
-    if keeper is None:
-        keeper = _keepers[id(nova.services)] = Keeper(nova)
-    return keeper
 
 
 @hookimpl
@@ -44,19 +33,19 @@ def nova_collections() -> Sequence[CollectionSpec]:
 @hookimpl
 def nova_routes(nova: Nova) -> Sequence[Route]:
     """POST /hooks/<secret>."""
-    return [(PATH, HookHandler, {"hooks": _keeper_of(nova).registry.hooks})]
+    return [(PATH, HookHandler, {"hooks": nova.shared(Keeper).registry.hooks})]
 
 
 @hookimpl
 def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:
     """Webhooks are told, bots befriended."""
-    return [_keeper_of(nova)]
+    return [nova.shared(Keeper)]
 
 
 @hookimpl
 def nova_lifespan(nova: Nova) -> Sequence[AbstractAsyncContextManager[Any]]:
     """Delivers, and closes what was revoked."""
-    return [_keeper_of(nova)]
+    return [nova.shared(Keeper)]
 
 
 @hookimpl

@@ -4,9 +4,11 @@ Source: docs/protocols/actions.md, "Rules".
 """
 
 import asyncio
+import threading
 
 import pytest
 from nova_message_filters import moderator, rule, rulebook
+from people import WAIT_S
 from plugins.moderated import HOLD, LINKS, MASK, MUTE, PATTERN, RATE, REPEAT, WORDS, Group, Refused
 
 from nova_tornado.app import open_nova
@@ -334,9 +336,17 @@ async def test_what_cannot_be_checked_in_time_is_refused_without_a_strike(group,
     await group.rule(PATTERN)
     monkeypatch.setattr(moderator, "INLINE_MAX_STEPS", 0)
     assert await group.say(group.carol, "4111111111111111") == "•" * 16
-    monkeypatch.setattr(moderator, "CHECK_LIMIT_S", -1)
+    gate, find_hits = threading.Event(), moderator.find_hits
+
+    def stuck(rules, text):
+        assert not rules or gate.wait(WAIT_S)
+        return find_hits(rules, text)
+
+    monkeypatch.setattr(moderator, "find_hits", stuck)
+    monkeypatch.setattr(moderator, "CHECK_LIMIT_S", 0.01)
     for _ in range(4):
         assert await group.say(group.carol, "x") == moderator.TOO_SLOW
+    gate.set()
     monkeypatch.undo()
     assert await group.say(group.carol, "4111111111111111") == "•" * 16
 

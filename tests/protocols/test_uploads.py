@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from people import WAIT_S, exchange
+from storage.rooms import settle
 from stored import snapshot
 
 from nova_tornado.native import file_handlers
@@ -59,13 +60,6 @@ def path_of(file):
 
 def stored_files(database):
     return sum(database[name].count_documents({}) for name in ("uploads.files", "uploads.chunks"))
-
-
-async def eventually(check):
-    """Wait until something that happens in the background is so."""
-    async with asyncio.timeout(WAIT_S):
-        while not check():  # noqa: ASYNC110 (there is nothing to wait for but the database)
-            await asyncio.sleep(0.01)
 
 
 # Uploads
@@ -324,11 +318,11 @@ async def test_client_that_goes_away_in_the_middle_leaves_nothing(people, http_p
         _, writer = await asyncio.open_connection("127.0.0.1", http_port)
         writer.write(request[:length])
         await writer.drain()
-        await eventually(lambda: database["uploads.files"].count_documents({}) == 1)
+        await settle(lambda: database["uploads.files"].count_documents({}) == 1)
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-        await eventually(lambda: stored_files(database) == 0)
+        await settle(lambda: stored_files(database) == 0)
 
 
 @pytest.mark.gen_test
@@ -340,7 +334,7 @@ async def test_body_that_does_not_arrive_in_time_leaves_nothing(people, http_por
     writer.write(f"{head}Content-Type: {multipart()['Content-Type']}\r\n\r\n".encode() + form(part())[:-10])
     await asyncio.wait_for(reader.read(), WAIT_S)
     writer.close()
-    await eventually(lambda: stored_files(database) == 0)
+    await settle(lambda: stored_files(database) == 0)
 
 
 @pytest.mark.gen_test
