@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from nova_tornado.domain import errors, events, models, rules
 from nova_tornado.domain.errors import ErrorCode, NovaError
 from nova_tornado.domain.events import Event
+from nova_tornado.domain.mentions import mention_of
 from nova_tornado.domain.times import iso_time
 from nova_tornado.native import packets as native_packets
 from nova_tornado.native.base import ActionsHandler, path_id
@@ -99,6 +100,7 @@ __all__ = [
     "hookimpl",
     "iso_time",
     "loads_exact",
+    "mention_of",
     "models",
     "native_packets",
     "open_for_command",

@@ -13,9 +13,14 @@ Dots, brackets and hyphens with nothing of a name behind them end a phrase."""
 
 
 @lru_cache(CACHED_NAMES)
+def mention_of(name: str) -> re.Pattern[str]:
+    """Finds ``@name`` as a whole word, in capitals or small letters."""
+    return re.compile(rf"(?<![\w@-])@{re.escape(name)}{_END}", re.IGNORECASE)
+
+
+@lru_cache(CACHED_NAMES)
 def _call(name: str) -> re.Pattern[str]:
-    escaped = re.escape(name)
-    return re.compile(rf"(?<![\w@-])@{escaped}{_END}|\A/{escaped}{_END}", re.IGNORECASE)
+    return re.compile(rf"{mention_of(name).pattern}|\A/{re.escape(name)}{_END}", re.IGNORECASE)
 
 
 def is_called(name: str, text: str) -> bool:

@@ -319,11 +319,8 @@ class Hub:
                 elif packet.outbox is not None:
                     packet.outbox.push(frame)
                 else:
-                    for connection in self._receivers(protocol, packet, choosing):
-                        if connection.user_id != packet.except_user_id and (
-                            packet.except_outbox is None or connection.outbox is not packet.except_outbox
-                        ):
-                            connection.push(frame)
+                    receivers = self._receivers(protocol, packet, choosing)
+                    _push(receivers, frame, packet.except_user_id, packet.except_outbox)
             if run:
                 self._push_to_chat(protocol, run_key, b"".join(run), choosing)
 
@@ -362,20 +359,12 @@ class Hub:
         choosing: Collection[Connection],
     ) -> None:
         chat_id, except_user_id, except_outbox = key
-        for connection in choosing:
-            if (
-                connection.protocol is protocol
-                and connection.user_id != except_user_id
-                and (except_outbox is None or connection.outbox is not except_outbox)
-            ):
-                connection.push(frames)
+        if choosing:
+            own = [connection for connection in choosing if connection.protocol is protocol]
+            _push(own, frames, except_user_id, except_outbox)
         connections = self._chats.get(chat_id or 0, {}).get(protocol)
         if connections and (except_user_id or except_outbox is not None):
-            for connection in connections:
-                if connection.user_id != except_user_id and (
-                    except_outbox is None or connection.outbox is not except_outbox
-                ):
-                    connection.push(frames)
+            _push(connections, frames, except_user_id, except_outbox)
         elif connections:
             dirty = self._dirty
             if not dirty:
@@ -419,3 +408,9 @@ class Hub:
         for links in list(self._users.values()):
             for connection in list(links.connections):
                 connection.close(CLOSE_SERVICE_RESTART, "the server restarts, come back")
+
+
+def _push(connections: Iterable[Connection], frames: bytes, except_user_id: int, except_outbox: Outbox | None) -> None:
+    for connection in connections:
+        if connection.user_id != except_user_id and connection.outbox is not except_outbox:
+            connection.push(frames)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nova_tornado.api import Bot, models
+from nova_tornado.api import Bot, mention_of, models
 
 _COMMAND = re.compile(r"\s*/([a-z][a-z0-9_-]*)(?=\s|$)\s*(.*)", re.IGNORECASE | re.DOTALL)
 _ENDS = (".", "!", "?", ";", ")", "")
@@ -23,13 +23,8 @@ class BotAccount:
 
     @classmethod
     def of(cls, user: models.User, bot: Bot) -> BotAccount:
-        """The pair, with the pattern that finds ``@name`` as a whole word.
-
-        What goes on in letters, digits or what else names are made of is another name or an address: ``@nova-2``,
-        ``me@nova.example``. Dots, brackets and hyphens with nothing of a name behind them end a phrase.
-        """
-        name = re.escape(user.name)
-        return cls(user, bot, re.compile(rf"(?<![\w@-])@{name}(?![\w@(]|[.)-]+[\w@(])", re.IGNORECASE))
+        """The pair, with the pattern that finds the bot's mention."""
+        return cls(user, bot, mention_of(user.name))
 
     def is_mentioned(self, text: str) -> bool:
         """Whether a text calls the bot by its name."""

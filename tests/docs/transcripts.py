@@ -39,6 +39,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from people import NOTHING, WAIT_S, Person
+from storage.rooms import settle
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -279,17 +280,16 @@ class Runner:
 
     async def _find_link(self, name: str) -> str:
         """The path of the link in the newest mail to a name; it may still be under way."""
+        return await settle(lambda: self._newest_link(name))
+
+    def _newest_link(self, name: str) -> str | None:
         assert self._mail_dir is not None
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                for path in sorted(
-                    self._mail_dir.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns, reverse=True
-                ):
-                    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-                    body = mail.get_body(("plain",))
-                    if self._addresses[name] in str(mail["To"]) and body and (link := LINK.search(body.get_content())):
-                        return link[1]
-                await asyncio.sleep(0.01)
+        for path in sorted(self._mail_dir.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+            mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            body = mail.get_body(("plain",))
+            if self._addresses[name] in str(mail["To"]) and body and (link := LINK.search(body.get_content())):
+                return link[1]
+        return None
 
     # Sockets
 
