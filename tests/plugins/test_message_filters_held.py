@@ -199,10 +199,11 @@ async def test_who_has_left_says_nothing_more(group, nova):
 
 
 @pytest.mark.gen_test
-async def test_who_leaves_while_the_server_is_down_says_nothing_more(group, database):
+async def test_who_leaves_while_the_server_is_down_says_nothing_more(group, nova, database):
     held = await hold(group, group.carol)
     kept = database.held_messages.find_one({"_id": held["held_id"]})
     assert (await group.carol.delete(group.path)).data is None
+    await nova._dispatcher.drained()
     database.held_messages.replace_one({"_id": kept["_id"]}, kept, upsert=True)
     assert await group.held() == []
     answer = await group.alice.post(f"{group.path}/held/{held['held_id']}")
