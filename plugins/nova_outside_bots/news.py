@@ -53,9 +53,10 @@ def describe(event: Event) -> tuple[str, dict[str, Any], int] | None:
 
 
 def concerns(event: events.ChatEvent, user_id: int) -> bool:
-    """Whether a user is in the chat of an event, or was until then."""
-    if user_id in event.chat.members:
-        return True
+    """Whether a user was in the chat of an event when it happened."""
+    membership = event.chat.members.get(user_id)
+    if membership is not None:  # by now; he may have come later
+        return not isinstance(event, events.MessageSent) or event.message.seq > membership.joined_seq
     return isinstance(event, events.MemberRemoved) and event.user_id == user_id
 
 

@@ -153,8 +153,9 @@ class Room:
         return cls(nova, bot, user, account, chat)
 
     async def say(self, text, user=None, chat=None):
-        """Send a message; returns it."""
+        """Send a message, and have it heard; returns it."""
         sent = await self.services.messages.send(user or self.user, (chat or self.chat).id, text)
+        await self.nova.plugins_told()
         return sent.message
 
     async def history(self, chat=None):

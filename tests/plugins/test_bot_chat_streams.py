@@ -179,6 +179,7 @@ async def test_at_the_end_of_the_server_answers_under_way_are_marked_and_the_oth
     await started.wait()
     asked = asyncio.create_task(room.services.bots.ask(room.user, "three"))
     waiting.append((await room.ear.next(events.MessageSent, where=lambda event: event.message.text == "three")).message)
+    await room.nova.plugins_told()
     await room.nova.drain(1)
     with pytest.raises(errors.Unavailable):
         await asked

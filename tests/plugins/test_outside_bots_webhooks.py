@@ -141,6 +141,7 @@ async def test_only_what_is_wanted_of_own_chats_and_not_by_oneself(nova, bots, r
     await group.say("my own", group.bot)
     sent = await group.say("one")
     await services.messages.edit(group.alice, sent.id, "not wanted")
+    await nova.plugins_told()
     await services.chats.edit(group.alice, group.chat.id, remove_ids=[group.bot.id])
     await group.say("after it has gone")
     await services.chats.edit(group.alice, group.chat.id, add_ids=[group.bot.id])
