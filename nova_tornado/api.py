@@ -24,6 +24,7 @@ from nova_tornado.plugin.conversations import Conversation
 from nova_tornado.plugin.hookspecs import (
     Bot,
     BotReply,
+    ClientModule,
     Command,
     MountedProtocol,
     PluginOption,
@@ -41,6 +42,7 @@ from nova_tornado.services.messages import MessageSearch
 from nova_tornado.storage.database import CollectionSpec, Document, DuplicateKeyError, Index, MongoCollection
 from nova_tornado.storage.sessions import SessionKind
 from nova_tornado.storage.store import Store
+from nova_tornado.web.accept import prefers_html
 from nova_tornado.web.base import BaseHandler
 from nova_tornado.web.jsons import dumps, dumps_exact, loads_exact
 from nova_tornado.web.outbound import Answer, OutboundClient
@@ -59,6 +61,7 @@ __all__ = [
     "BotDesk",
     "BotReply",
     "Checked",
+    "ClientModule",
     "Clock",
     "CollectionSpec",
     "Command",
@@ -106,6 +109,7 @@ __all__ = [
     "open_for_command",
     "optional",
     "path_id",
+    "prefers_html",
     "rules",
     "unbound",
     "with_settings",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.websocket import WebSocketHandler
 
 from nova_tornado.api import Nova, Offers
 from nova_tornado.domain.errors import NovaError
@@ -49,6 +51,8 @@ from nova_tornado.web.client_address import ClientAddresses
 from nova_tornado.web.health import HealthHandler
 from nova_tornado.web.limits import RequestLimits
 from nova_tornado.web.origin import OriginPolicy
+from nova_tornado.web.pages import ABOUT_PATH, About, AboutHandler, ClientPart, Pages, SpokenProtocol
+from nova_tornado.web.pages import ROUTES as PAGE_ROUTES
 from nova_tornado.web.services import Services
 from nova_tornado.web.socket import FRAME_MAX_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S
 
@@ -111,14 +115,18 @@ class NovaApp:
         self._of_plugins = settings.of_plugins
         self._data = settings.data
         self._offers = Offers()
+        self._client_config = {"base_url": base_url, "file_max_bytes": settings.file_max_mib * 1024**2}
         self._facades: dict[str, Nova] = {}
         self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock, self.purges)
         groups = FriendGroupService(self.store)
-        accounts = AccountService(self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats)
+        friends = FriendService(self.store, self.directory, self.bus, self.log, self._chats, groups)
+        accounts = AccountService(
+            self.store, self.directory, self.bus, clock, self._passwords, limits, self._chats, friends
+        )
         self.services = Services(
             accounts=accounts,
             friend_groups=groups,
-            friends=FriendService(self.store, self.directory, self.bus, self.log, self._chats, groups),
+            friends=friends,
             chats=self._chats,
             messages=MessageService(
                 self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus, clock, self._filters
@@ -136,6 +144,7 @@ class NovaApp:
             request_limits=RequestLimits(clock, settings.rate_limits),
             origins=OriginPolicy(settings.allow_origin, settings.base_url),
             client_addresses=ClientAddresses(settings.trusted_proxies),
+            pages=Pages(),
             is_https=settings.base_url.startswith("https:"),
         )
         self.ready = False
@@ -148,8 +157,11 @@ class NovaApp:
         self._strikes.begin(self._data)
         protocols = await self.open_rules()
         nova = self.facade_of
-        own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in NATIVE_ROUTES)]
-        routes: list[Any] = [*NATIVE_ROUTES, *self._plugins.collect_routes(own_paths, protocols, nova)]
+        about = (ABOUT_PATH, AboutHandler, {"about": self._about(protocols)})
+        routes: list[Any] = [*NATIVE_ROUTES, *PAGE_ROUTES, about]
+        own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in routes)]
+        routes += self._plugins.collect_routes(own_paths, protocols, nova)
+        self._open_pages()
         await self.services.accounts.finish_deletions()
         await self.purges.open()
         await self.services.files.open()
@@ -188,6 +200,16 @@ class NovaApp:
         self._dispatcher = Dispatcher(subscribers, self._strikes)
         self.bus.add_sink(self._dispatcher.publish)
         return protocols
+
+    def _open_pages(self) -> None:
+        modules = self._plugins.collect_client_modules()
+        parts = [ClientPart(plugin, each.entry, each.messages, each.stylesheet) for plugin, each in modules]
+        self.services.pages.open(self._client_config, parts, {plugin: each.folder for plugin, each in modules})
+
+    def _about(self, protocols: list[tuple[str, MountedProtocol]]) -> About:
+        spoken = [SpokenProtocol(NATIVE_NAME, _shown_paths(NATIVE_ROUTES))]
+        spoken += [SpokenProtocol(each.name, _shown_paths(each.routes)) for _, each in protocols]
+        return About(lambda: self.ready, [info.name for info in self._plugins.infos if info.state == "on"], spoken)
 
     def facade_of(self, plugin: str) -> Nova:
         """What a plugin gets of the server."""
@@ -307,6 +329,17 @@ async def open_for_command(
         yield app.facade_of(plugin)
     finally:
         await app.close()
+
+
+def _shown_paths(routes: Iterable[Any]) -> list[str]:
+    """Where one begins to look: sockets, and the first parts of all other paths."""
+    firsts = (re.match(r"/\w*", path) for path, *_ in routes)
+    paths = [
+        path if issubclass(handler, WebSocketHandler) else first[0]
+        for (path, handler, *_), first in zip(routes, firsts, strict=True)
+        if first is not None
+    ]
+    return list(dict.fromkeys(paths))
 
 
 def _as_start_error(error: Exception) -> StartError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -127,3 +128,10 @@ def no_unexpected_logs(request: pytest.FixtureRequest, caplog: pytest.LogCapture
     assert not unexpected, f"unexpected log: {unexpected}"
     for part in expected:
         assert any(part in text for text in texts), f"expected in the log: {part!r}; found: {texts}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what was left out, so that nobody takes the run for a whole one."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "tests/browser/" in report.nodeid]
+    if skipped and os.environ.get("NOVA_TEST_BROWSER") == "off":
+        terminalreporter.write_line(f"tests/browser: {len(skipped)} left out, because NOVA_TEST_BROWSER is off")

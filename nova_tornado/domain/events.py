@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_tornado.domain.models import Chat, Entry, MessageDetails, Origin, Reading, User
+from nova_tornado.domain.models import Chat, Entry, MessageDetails, Origin, Reading, ReceivedInvitation, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,24 @@ class FriendDeclined(Event):
 
     decliner: User
     asker: User
+
+
+@dataclass(frozen=True, slots=True)
+class FriendInvitationAdded(Event):
+    """An invitation waits for its receiver's answer; told of each one, also of one that replaces another."""
+
+    received: ReceivedInvitation
+
+
+@dataclass(frozen=True, slots=True)
+class FriendInvitationRemoved(Event):
+    """An invitation waits no more: accepted, declined, replaced, or gone with the account of one of the two.
+
+    Told of once, and after the ``FriendInvitationAdded`` of the same invitation.
+    """
+
+    invitation_id: int
+    receiver_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,15 @@ class FriendInvitation:
     source: int | str
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedInvitation:
+    """A pending invitation with the two it concerns."""
+
+    invitation: FriendInvitation
+    sender: User
+    receiver: User
+
+
 class ChatKind(StrEnum):
     """Private chats have exactly two members and no title; groups have an owner."""
 

@@ -11,6 +11,7 @@ from nova_tornado.domain.rules import ID_MAX, NO_ID
 from nova_tornado.native import packets
 from nova_tornado.native.errors import HTTP_STATUS
 from nova_tornado.web.base import BaseHandler
+from nova_tornado.web.content import is_of_browser
 from nova_tornado.web.jsons import dumps
 
 HTTP_ERRORS = {400: "Malformed request", 403: "Forbidden", 404: "Not found", 405: "Method not allowed"}
@@ -85,7 +86,10 @@ class NotFoundHandler(ActionsHandler):
         self.answer_http_error(404)
 
     def answer_http_error(self, status: int) -> None:
-        """Whatever it was, the path is not there."""
-        self.set_status(404)
+        """Whatever it was, the path is not there; a browser is shown a page that says so."""
         self.clear_header("Allow")
+        if is_of_browser(self):
+            self.services.pages.show(self, "not_found.html", status=404)
+            return
+        self.set_status(404)
         self.finish(dumps({"ok": False, "error": f"{self.request.path} not found on this server"}))

@@ -1,12 +1,14 @@
-"""/files: uploads and downloads. Source: contract "actions" section 8, POST /files."""
+"""/files and /user/avatar: uploads and downloads. Source: contract "actions" section 8, POST /files."""
 
 from __future__ import annotations
 
 from tornado.web import stream_request_body
 
 from nova_tornado.domain.errors import TooLarge
+from nova_tornado.domain.models import File
 from nova_tornado.native.base import ActionsHandler
-from nova_tornado.native.packets import file_struct
+from nova_tornado.native.packets import file_struct, user_detailed
+from nova_tornado.services.avatars import AVATAR_MAX_BYTES
 from nova_tornado.services.files import Upload
 from nova_tornado.web.application import DROPPED_MAX_BYTES
 from nova_tornado.web.files import FileDownload
@@ -21,7 +23,7 @@ UPLOAD_TIMEOUT_S = 600
 
 @stream_request_body
 class UploadHandler(ActionsHandler):
-    """/files.
+    """Takes one file in a form.
 
     A refused body is read to its end and dropped before the refusal is answered, unless it is far too long: closing
     at once would reset the connection, and a client that sends all before it reads would never see the answer.
@@ -32,11 +34,25 @@ class UploadHandler(ActionsHandler):
     _upload: Upload | None = None
     _is_gone = False
 
+    @property
+    def max_bytes(self) -> int:
+        """How large the file may be."""
+        raise NotImplementedError
+
+    async def begin(self, name: str, announced_bytes: int | None) -> Upload:
+        """Begin to take it in.
+
+        Args:
+            name: what the client calls it.
+            announced_bytes: how long the body is, if the client has said so.
+        """
+        raise NotImplementedError
+
     async def prepare(self) -> None:
         """Check all that can be checked before the body comes (called by Tornado)."""
         announced = self.request.headers.get("Content-Length", "")
         self._announced_bytes = int(announced) if announced.isdecimal() else None
-        max_bytes = self.services.files.max_bytes + FORM_MAX_BYTES
+        max_bytes = self.max_bytes + FORM_MAX_BYTES
         connection = self.request.connection
         assert connection is not None
         connection.set_max_body_size(max(max_bytes, DROPPED_MAX_BYTES))  # type: ignore[attr-defined]
@@ -62,7 +78,7 @@ class UploadHandler(ActionsHandler):
         try:
             pieces = self._form.feed(chunk)
             if self._upload is None and self._form.name is not None:
-                self._upload = await self.services.files.begin(self.user, self._form.name, self._announced_bytes)
+                self._upload = await self.begin(self._form.name, self._announced_bytes)
                 if self._is_gone:
                     await self._drop()
             if self._upload is not None:
@@ -72,8 +88,8 @@ class UploadHandler(ActionsHandler):
             self._refusal = error
             await self._drop()
 
-    async def post(self) -> None:
-        """Store a file, pending: it goes after an hour, unless the uploader has sent it in a message by then."""
+    async def take(self) -> File:
+        """The file, stored and pending."""
         if self._refusal is not None:
             raise self._refusal
         assert self._form is not None
@@ -85,7 +101,7 @@ class UploadHandler(ActionsHandler):
             await self._drop()
             raise
         self._upload = None
-        self.reply(file_struct(file))
+        return file
 
     async def _drop(self) -> None:
         upload, self._upload = self._upload, None
@@ -100,11 +116,48 @@ class UploadHandler(ActionsHandler):
         super().on_connection_close()
 
 
+class FilesHandler(UploadHandler):
+    """/files."""
+
+    @property
+    def max_bytes(self) -> int:
+        """What the operator allows."""
+        return self.services.files.max_bytes
+
+    async def begin(self, name: str, announced_bytes: int | None) -> Upload:
+        """A file for a message."""
+        return await self.services.files.begin(self.user, name, announced_bytes)
+
+    async def post(self) -> None:
+        """Store a file, pending: it goes after an hour, unless the uploader has sent it in a message by then."""
+        self.reply(file_struct(await self.take()))
+
+
+class AvatarHandler(UploadHandler):
+    """/user/avatar."""
+
+    @property
+    def max_bytes(self) -> int:
+        """What is enough for a small picture."""
+        return AVATAR_MAX_BYTES
+
+    async def begin(self, _name: str, announced_bytes: int | None) -> Upload:
+        """A picture, by whatever name."""
+        return await self.services.files.begin_avatar(self.user, announced_bytes)
+
+    async def post(self) -> None:
+        """Make a picture one's own avatar, in place of the one before."""
+        picture = await self.take()
+        user = await self.services.accounts.set_avatar(self.user, self.session, self.remote_address, picture)
+        self.reply(user_detailed(user))
+
+
 class FileHandler(FileDownload, ActionsHandler):
     """/files/<key>/<name>."""
 
 
 ROUTES = [
-    (r"/files", UploadHandler),
+    (r"/files", FilesHandler),
+    (r"/user/avatar", AvatarHandler),
     (r"/files/([A-Za-z0-9_-]+)(?:/[^/]*)?", FileHandler),
 ]

@@ -13,11 +13,21 @@ import orjson
 
 from nova_tornado.domain import events
 from nova_tornado.domain.events import Event
-from nova_tornado.domain.models import NO_READERS, Chat, Entry, File, FriendGroup, MessageDetails, Readers, User
-from nova_tornado.realtime.connection import CLOSE_NORMAL, Connection
+from nova_tornado.domain.models import (
+    NO_READERS,
+    Chat,
+    Entry,
+    File,
+    FriendGroup,
+    MessageDetails,
+    Readers,
+    ReceivedInvitation,
+    User,
+)
+from nova_tornado.realtime.connection import CLOSE_NORMAL, Connection, Topic
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.realtime.hub import Packet, WireProtocol
-from nova_tornado.services.friends import Friend, ReceivedInvitation
+from nova_tornado.services.friends import Friend
 from nova_tornado.web.jsons import dumps
 
 NAME = "actions"
@@ -161,10 +171,16 @@ def notification(action: str, data: Any = None) -> bytes:
     return dumps({"action": action, "request_id": 0, "ok": True, "data": data})
 
 
-def new_message(message: Entry, sender: User, reply_to: tuple[Entry, User] | None = None) -> bytes:
-    """The packet of a message that was just sent: nobody has read or answered it yet."""
-    details = MessageDetails(message, sender, reply_to, (), NO_READERS)
-    return notification("new_message", {"message": message_detailed(details)})
+def new_message(details: MessageDetails, viewer_id: int | None = None) -> bytes:
+    """The packet of a message that was sent, under its sender's own id if it has one.
+
+    Args:
+        viewer_id: for whom; None: for everybody.
+    """
+    data: Struct = {"message": message_detailed(details, viewer_id)}
+    if details.message.client_id is not None:
+        data["client_message_id"] = details.message.client_id
+    return notification("new_message", data)
 
 
 class ActionsProtocol(WireProtocol):
@@ -177,7 +193,7 @@ class ActionsProtocol(WireProtocol):
         news: Struct
         match event:
             case events.MessageSent(chat, message, sender, reply_to):
-                yield Packet(new_message(message, sender, reply_to), chat.id)
+                yield Packet(new_message(MessageDetails(message, sender, reply_to, (), NO_READERS)), chat.id)
                 if not sender.is_system:
                     read = {"chat_id": chat.id, "user_id": sender.id}
                     yield Packet(notification("messages_read", read), chat.id)
@@ -227,7 +243,14 @@ class ActionsProtocol(WireProtocol):
                 yield Packet(notification("profile_change"), user_ids=(user.id,))
             case events.PresenceChanged(user_id, is_online, chat_ids):
                 news = {"user_id": user_id, "online": is_online}
-                yield Packet(notification("presence", news), presence_in=chat_ids, except_user_id=user_id)
+                packet = notification("presence", news)
+                yield Packet(packet, in_chats=chat_ids, topic=Topic.PRESENCE, except_user_id=user_id)
+            case events.FriendInvitationAdded(received):
+                packet = notification("friend_invitation", {"invitation": friend_invitation(received)})
+                yield Packet(packet, user_ids=(received.receiver.id,), topic=Topic.FRIEND_INVITATIONS)
+            case events.FriendInvitationRemoved(invitation_id, receiver_id):
+                packet = notification("friend_invitation_gone", {"invitation_id": invitation_id})
+                yield Packet(packet, user_ids=(receiver_id,), topic=Topic.FRIEND_INVITATIONS)
             case events.Notice(user_ids, action, data):
                 yield Packet(notification(action, data), user_ids=user_ids)
 

@@ -147,8 +147,7 @@ class ActionsSocket(ActionsHandler, SignedInSocket):
         if sent.is_repeat:
             chat = await self.services.chats.get(chat_id)
             details = (await self.services.messages.details(chat, [sent.message], viewer=sender))[0]
-            struct = packets.message_detailed(details, self.user.id)
-            self._answer(packets.notification("new_message", {"message": struct}))
+            self._answer(packets.new_message(details, self.user.id))
 
     # The other actions
 
@@ -176,6 +175,13 @@ class ActionsSocket(ActionsHandler, SignedInSocket):
         assert self.connection is not None
         online = self.services.presence.watch(self.connection)
         self._answer(packets.notification("presence", {"online": online}))
+
+    async def _friend_invitations(self, _data: Any, _request_id: int) -> None:
+        assert self.connection is not None
+        user = await self.services.directory.get(self.user.id)
+        invitations = await self.services.friends.watch_received(user, self.connection)
+        structs = [packets.friend_invitation(received) for received in invitations]
+        self._answer(packets.notification("friend_invitations", {"invitations": structs}))
 
     async def _messages_read(self, data: Any, _request_id: int) -> None:
         chat_id = check_id(_object(data).get("chat_id"), "chat_id")
@@ -207,6 +213,7 @@ HANDLERS = {
     "edit_message": ActionsSocket._edit_message,
     "typing": ActionsSocket._typing,
     "presence": ActionsSocket._presence,
+    "friend_invitations": ActionsSocket._friend_invitations,
 }
 
 ROUTES = [(r"/ws/", ActionsSocket, {"protocol": PROTOCOL})]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
@@ -129,6 +130,26 @@ class MountedProtocol:
         return self.protocol.name
 
 
+@dataclass(frozen=True, slots=True)
+class ClientModule:
+    """A plugin's part of the browser client: a module, and what it needs.
+
+    All files of the folder that a page can use are served below ``/static/<version>/plugins/<plugin>/``, where anybody
+    may read them.
+
+    Attributes:
+        folder: where they lie, inside the plugin's package.
+        entry: the module's path in the folder; its default export is called with what ``nova`` exports.
+        messages: the folder in it that holds the module's texts, one ``<language>.json`` each; "" if there is none.
+        stylesheet: its path in the folder; "" if there is none.
+    """
+
+    folder: Path
+    entry: str = "main.js"
+    messages: str = ""
+    stylesheet: str = ""
+
+
 @hookspec
 def nova_settings() -> Sequence[PluginOption]:  # type: ignore[empty-body]
     """Settings of the plugin's own; it finds their values in ``nova.settings``."""
@@ -167,6 +188,11 @@ def nova_bots(nova: Nova) -> Sequence[Bot]:  # type: ignore[empty-body]
 @hookspec
 def nova_commands(nova: Nova) -> Sequence[Command]:  # type: ignore[empty-body]
     """Slash commands, which the bots know."""
+
+
+@hookspec
+def nova_client_modules() -> Sequence[ClientModule]:  # type: ignore[empty-body]
+    """Parts of the browser client."""
 
 
 @hookspec

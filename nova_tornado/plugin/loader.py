@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,21 @@ def _check_command(item: object) -> None:
         raise TypeError(f"command {item.name!r} needs a name of small letters and a coroutine run")
 
 
+def _check_client_module(item: object) -> None:
+    if not isinstance(item, hookspecs.ClientModule) or not isinstance(item.folder, Path):
+        raise TypeError(f"a client module is a ClientModule of a folder, not {type(item).__name__}")
+    if not item.folder.is_dir():
+        raise TypeError(f"there is no folder {item.folder}")
+    for name, suffix in ((item.entry, ".js"), (item.stylesheet or None, ".css"), (item.messages or None, "")):
+        if name is None:
+            continue
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or path.as_posix() != name:
+            raise TypeError(f"{name!r} is no path in {item.folder}")
+        if path.suffix != suffix or not ((item.folder / path).is_file() if suffix else (item.folder / path).is_dir()):
+            raise TypeError(f"there is no {suffix or 'folder'} {name!r} in {item.folder}")
+
+
 def _check_cli(item: object) -> None:
     if not isinstance(item, click.Command) or not item.name:
         raise TypeError(f"a command of the command line is a click.Command with a name, not {type(item).__name__}")
@@ -128,6 +144,7 @@ ITEM_CHECKS: Mapping[str, Callable[[object], None]] = {
     "nova_message_filters": _check_filter,
     "nova_bots": _check_bot,
     "nova_commands": _check_command,
+    "nova_client_modules": _check_client_module,
     "nova_cli": _check_cli,
     "nova_lifespan": _check_lifespan,
 }
@@ -306,6 +323,22 @@ class Plugins:
             _claim(owners, mounted.name, plugin, "nova_protocols")
             protocols.append((plugin, mounted))
         return protocols
+
+    def collect_client_modules(self) -> list[tuple[str, hookspecs.ClientModule]]:
+        """The parts of the browser client of all plugins, each with its plugin's name.
+
+        Raises:
+            PluginError: a plugin gives a module twice or modules of several folders, or as for ``call``.
+        """
+        modules: list[tuple[str, hookspecs.ClientModule]] = []
+        folders: dict[str, Path] = {}
+        for plugin, module in self.call("nova_client_modules"):
+            if (plugin, module.entry) in [(name, each.entry) for name, each in modules]:
+                raise PluginError(f"plugin {plugin}: nova_client_modules gives {module.entry!r} twice")
+            if folders.setdefault(plugin, module.folder) != module.folder:
+                raise PluginError(f"plugin {plugin}: nova_client_modules gives modules of two folders")
+            modules.append((plugin, module))
+        return modules
 
     def collect_routes(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from tornado.iostream import StreamClosedError
@@ -28,6 +29,16 @@ CLOSE_SESSION_ENDED = 4401
 """The token or session was revoked (contract "protocols", section 0.4)."""
 CLOSE_TRY_AGAIN_LATER = 1013
 """The reader was too slow; come back and catch up."""
+
+
+class Topic(StrEnum):
+    """News that only those connections are told that have asked for them."""
+
+    PRESENCE = "presence"
+    FRIEND_INVITATIONS = "friend_invitations"
+
+
+NO_TOPICS: frozenset[Topic] = frozenset()
 
 
 class Closer(Protocol):
@@ -168,10 +179,10 @@ class Connection:
         outbox: the socket's way out.
         protocol: the wire protocol that the socket speaks.
         frames: those of the outbox; the same list, for the hub's sake.
-        watches_presence: it asked to be told who comes and goes.
+        topics: what it has asked to be told besides.
     """
 
-    __slots__ = ("frames", "outbox", "protocol", "session_id", "user_id", "watches_presence")
+    __slots__ = ("frames", "outbox", "protocol", "session_id", "topics", "user_id")
 
     def __init__(self, outbox: Outbox, user_id: int, session_id: bytes) -> None:
         self.protocol = outbox.protocol
@@ -179,7 +190,11 @@ class Connection:
         self.session_id = session_id
         self.outbox = outbox
         self.frames = outbox.frames
-        self.watches_presence = False
+        self.topics = NO_TOPICS
+
+    def watch(self, topic: Topic) -> None:
+        """Be told that, too, from now on."""
+        self.topics |= {topic}
 
     def push(self, frames: bytes) -> None:
         """Send complete frames with the others of this turn."""

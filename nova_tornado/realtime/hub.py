@@ -22,7 +22,7 @@ from nova_tornado.domain.events import (
     SessionsEnded,
 )
 from nova_tornado.domain.models import Origin
-from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, CLOSE_SESSION_ENDED, Connection, Outbox
+from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, CLOSE_SESSION_ENDED, Connection, Outbox, Topic
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.storage.memberships import Memberships
 
@@ -39,9 +39,10 @@ class Packet(NamedTuple):
         payload: the text of one frame, in UTF-8.
         chat_id: every connection of every member of that chat (of one who is just being removed, too) …
         user_ids: … or every connection of those users …
-        presence_in: … or every connection that asked for presence, of every member of any of those chats …
+        in_chats: … or every connection of every member of any of those chats, once …
         to_everybody: … or every connection of the protocol …
         outbox: … or that socket alone.
+        topic: of ``user_ids`` and ``in_chats`` only the connections that have asked for that.
         except_user_id: not this user's connections.
         except_outbox: not that socket.
     """
@@ -50,10 +51,11 @@ class Packet(NamedTuple):
     chat_id: int | None = None
     user_ids: Iterable[int] = ()
     except_user_id: int = 0
-    presence_in: Iterable[int] = ()
+    in_chats: Iterable[int] = ()
     to_everybody: bool = False
     outbox: Outbox | None = None
     except_outbox: Outbox | None = None
+    topic: Topic | None = None
 
 
 class WireProtocol:
@@ -333,23 +335,23 @@ class Hub:
             if not self._choosers:
                 return everybody
             return [each for each in everybody if each.user_id not in self._choosers or each in choosing]
-        if packet.presence_in:
-            return self._presence_watchers(protocol, packet.presence_in)
+        topic = packet.topic
+        if packet.in_chats:
+            return {
+                connection
+                for chat_id in packet.in_chats
+                for connection in self._chats.get(chat_id, {}).get(protocol, ())
+                if topic is None or topic in connection.topics
+            }
         return [
             connection
             for user_id in packet.user_ids
             if (links := self._users.get(user_id)) is not None
             for connection in links.connections
-            if connection.protocol is protocol and (links.hears is None or connection in choosing)
+            if connection.protocol is protocol
+            and (links.hears is None or connection in choosing)
+            and (topic is None or topic in connection.topics)
         ]
-
-    def _presence_watchers(self, protocol: WireProtocol, chat_ids: Iterable[int]) -> set[Connection]:
-        return {
-            connection
-            for chat_id in chat_ids
-            for connection in self._chats.get(chat_id, {}).get(protocol, ())
-            if connection.watches_presence
-        }
 
     def _push_to_chat(
         self,

@@ -6,7 +6,7 @@ import asyncio
 
 from nova_tornado.domain.events import OnlineChanged, PresenceChanged
 from nova_tornado.realtime.bus import Bus
-from nova_tornado.realtime.connection import Connection
+from nova_tornado.realtime.connection import Connection, Topic
 from nova_tornado.realtime.hub import Hub
 
 GATHER_S = 1.0
@@ -34,7 +34,7 @@ class Presence:
         Returns:
             The users online now who share a chat with its user (friends do), ascending.
         """
-        connection.watches_presence = True
+        connection.watch(Topic.PRESENCE)
         self._is_shown_early |= bool(self._changed)
         return self._hub.list_online_with(connection.user_id)
 

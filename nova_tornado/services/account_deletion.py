@@ -11,6 +11,8 @@ from nova_tornado.domain.models import Role, User
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.services.chats import ChatService
+from nova_tornado.services.friends import FriendService
+from nova_tornado.storage.database import MongoSession
 from nova_tornado.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -24,15 +26,19 @@ class AccountDeletion:
     Args:
         store, directory, bus: the parts it works with.
         chats: to leave them.
+        friends: to withdraw what he has asked.
     """
 
-    def __init__(self, store: Store, directory: UserDirectory, bus: Bus, chats: ChatService) -> None:
+    def __init__(
+        self, store: Store, directory: UserDirectory, bus: Bus, chats: ChatService, friends: FriendService
+    ) -> None:
         self._store = store
         self._users = store.users
         self._sessions = store.sessions
         self._directory = directory
         self._bus = bus
         self._chats = chats
+        self._friends = friends
         self._deletions: set[asyncio.Task[None]] = set()
 
     async def delete(self, user: User) -> None:
@@ -81,12 +87,17 @@ class AccountDeletion:
         self._bus.publish(SessionsEnded(user.id, None))
         await self._sessions.delete_all(user.id)  # a sign-in may have been under way
         await self._leave_everybody(user)  # a request of his own may have been
-        await self._users.delete(user.id)
+
+        async def write(session: MongoSession) -> None:
+            await self._users.delete(user.id, session)
+            await self._store.files.forget_avatars(user.id, session)
+
+        await self._store.database.transaction(write)
         self._directory.forget(user.id)
         self._bus.publish(AccountDeleted(user.id))
 
     async def _leave_everybody(self, user: User) -> None:
-        await self._store.friend_invitations.delete_all(user.id)
+        await self._friends.withdraw_all(user.id)
         friendships = await self._store.friendships.list_of(user.id)
         friends = await self._directory.load(friendship.friend_id for friendship in friendships)
         for friendship in friendships:

@@ -8,9 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from nova_tornado.domain import rules
-from nova_tornado.domain.errors import BadField, EmailTaken, NameTaken, NothingToChange, NotSignedIn, UserUnknown
+from nova_tornado.domain.errors import (
+    BadField,
+    EmailTaken,
+    NameTaken,
+    NothingToChange,
+    NotSignedIn,
+    Unavailable,
+    UserUnknown,
+)
 from nova_tornado.domain.events import AccountCreated, Event, ProfileChanged, SessionsEnded
-from nova_tornado.domain.models import DELETED_USER_NAME, SYSTEM_USER_NAME, BotScope, FriendGroup, Session, User
+from nova_tornado.domain.models import DELETED_USER_NAME, SYSTEM_USER_NAME, BotScope, File, FriendGroup, Session, User
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
@@ -18,6 +26,7 @@ from nova_tornado.services.account_deletion import AccountDeletion
 from nova_tornado.services.avatars import identicon
 from nova_tornado.services.bot_scopes import Ability, check_scope
 from nova_tornado.services.chats import ChatService
+from nova_tornado.services.friends import FriendService
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.sign_in_limits import SignInLimits
 from nova_tornado.services.sign_ins import SignInService
@@ -35,7 +44,7 @@ class AccountService(SignInService):
         store, directory, bus, clock: the parts it works with.
         passwords: hashes them.
         limits: on failed sign-ins.
-        chats: to leave them when an account is deleted.
+        chats, friends: to leave them when an account is deleted.
     """
 
     def __init__(
@@ -47,10 +56,11 @@ class AccountService(SignInService):
         passwords: PasswordHasher,
         limits: SignInLimits,
         chats: ChatService,
+        friends: FriendService,
     ) -> None:
         super().__init__(store, directory, bus, clock, passwords, limits)
         self._store = store
-        self._deletion = AccountDeletion(store, directory, bus, chats)
+        self._deletion = AccountDeletion(store, directory, bus, chats, friends)
 
     async def open(self) -> None:
         """Make the system users."""
@@ -338,8 +348,31 @@ class AccountService(SignInService):
             changes["password_hash"] = await self._passwords.hash(new_password)
         return await self._store_changes(user, session, address, changes)
 
-    async def _store_changes(self, user: User, session: Session, address: str, changes: dict[str, Any]) -> User:
-        """Store checked changes and tell of them. With a new password all sessions end but the one that asks."""
+    async def set_avatar(self, user: User, session: Session, address: str, picture: File) -> User:
+        """Make a picture that was just uploaded one's own avatar.
+
+        Args:
+            user, session, address: as for ``change``.
+            picture: pending, taken in by ``FileService.begin_avatar``.
+
+        Returns:
+            The account as it is now.
+
+        Raises:
+            NoRight: the caller is a bot from outside.
+            Unavailable: the picture is not there any more.
+            NotSignedIn: the account is gone.
+        """
+        check_scope(user, Ability.CHANGE_ACCOUNT)
+        return await self._store_changes(user, session, address, {"avatar_url": picture.url}, picture)
+
+    async def _store_changes(
+        self, user: User, session: Session, address: str, changes: dict[str, Any], picture: File | None = None
+    ) -> User:
+        """Store checked changes and tell of them. With a new password all sessions end but the one that asks.
+
+        An uploaded avatar comes and goes in the same transaction, so that none ever points to a file that is not there.
+        """
         changed = user
         ended: list[bytes] = []
 
@@ -347,6 +380,11 @@ class AccountService(SignInService):
             stored = await self._users.update(user.id, changes, transaction)
             if stored is None:
                 raise NotSignedIn
+            files = self._store.files
+            if picture is not None and not await files.make_avatar(picture, user.id, self._clock.now_us(), transaction):
+                raise Unavailable
+            if "avatar_url" in changes:
+                await files.forget_avatars(user.id, transaction, but=stored.avatar_url)
             if "password_hash" in changes:
                 ended[:] = await self._sessions.delete_others(user.id, session.id, transaction)
             return stored

@@ -1,4 +1,4 @@
-"""Avatars for those who have chosen none: an identicon, drawn from the name, in random colours."""
+"""Avatars: what may be uploaded as one, and for those who have chosen none an identicon, drawn from the name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import hashlib
 import secrets
 import struct
 import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+AVATAR_MAX_BYTES = 256 * 1024
+"""How large an uploaded avatar may be: it is shown small, and to many."""
+AVATAR_NAMES: Mapping[str, str] = MappingProxyType(
+    {"image/png": "avatar.png", "image/jpeg": "avatar.jpg", "image/gif": "avatar.gif", "image/webp": "avatar.webp"}
+)
+"""What an uploaded avatar may be, by its first bytes, and what it is called then."""
 
 CELLS = 8
 CELL_PIXELS = 32
@@ -24,7 +33,7 @@ def _colour(lightness: float) -> bytes:
 
 
 def identicon(name: str) -> str:
-    """A ``data:`` URI of a small PNG.
+    """A ``data:`` URI of a small PNG in random colours.
 
     The pattern is the name's SHA-512 (one bit a cell, the right half mirrors the left); the colours are random.
     Source: contract "actions" section 2, register; the file format is PNG (W3C, third edition): two colours, one bit

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from nova_tornado.domain import rules
-from nova_tornado.domain.errors import TooLarge, TooManyRequests
+from nova_tornado.domain.errors import BadField, TooLarge, TooManyRequests
 from nova_tornado.domain.models import File, User
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
+from nova_tornado.services.avatars import AVATAR_MAX_BYTES, AVATAR_NAMES
 from nova_tornado.services.bot_scopes import Ability, check_scope
 from nova_tornado.services.content_types import HEAD_BYTES, detect
 from nova_tornado.storage.files import FileWriter
@@ -26,14 +27,23 @@ PENDING_MAX_FILES = 200
 """So many files may a user have uploaded and not sent, or nobody could keep him from filling the disk."""
 PENDING_MAX_LARGEST = 10
 """… and so many bytes: as this many of the largest files that may be."""
+AVATAR_FILE_NAME = "avatar"
+"""What an avatar is called before it is known what kind of picture it is."""
 
 
 class Upload:
-    """A file on its way in; made by ``FileService.begin``, ended by ``finish`` or ``abort``."""
+    """A file on its way in; made by ``FileService.begin``, ended by ``finish`` or ``abort``.
 
-    def __init__(self, writer: FileWriter, max_bytes: int) -> None:
+    Args:
+        writer: stores it.
+        max_bytes: how large it may be.
+        names: what it may be, and what it is called then; None: anything, by its own name.
+    """
+
+    def __init__(self, writer: FileWriter, max_bytes: int, names: Mapping[str, str] | None = None) -> None:
         self._writer = writer
         self._max_bytes = max_bytes
+        self._names = names
         self._head = b""
 
     async def write(self, data: bytes) -> None:
@@ -52,9 +62,13 @@ class Upload:
         """That was all: the file is stored and pending.
 
         Raises:
+            BadField: it is not what it may be.
             Unavailable: it took longer than a file may wait for its message.
         """
-        return await self._writer.finish(detect(self._head))
+        content_type = detect(self._head)
+        if self._names is not None and content_type not in self._names:
+            raise BadField("The file must be a picture: PNG, JPEG, GIF or WebP")
+        return await self._writer.finish(content_type, self._names[content_type] if self._names is not None else None)
 
     async def abort(self) -> None:
         """Forget the file."""
@@ -139,9 +153,33 @@ class FileService:
         """
         check_scope(user, Ability.UPLOAD)
         self.check_name(name)
+        return await self._begin(user, name, announced_bytes, self.max_bytes)
+
+    async def begin_avatar(self, user: User, announced_bytes: int | None = None) -> Upload:
+        """Begin to take in a picture of at most ``AVATAR_MAX_BYTES``, for ``AccountService.set_avatar``.
+
+        Args:
+            user: whose it is.
+            announced_bytes: as for ``begin``.
+
+        Raises:
+            TooManyRequests: too much of his is pending.
+            NoRight: he is a bot from outside.
+        """
+        check_scope(user, Ability.CHANGE_ACCOUNT)
+        return await self._begin(user, AVATAR_FILE_NAME, announced_bytes, AVATAR_MAX_BYTES, AVATAR_NAMES)
+
+    async def _begin(
+        self,
+        user: User,
+        name: str,
+        announced_bytes: int | None,
+        max_bytes: int,
+        names: Mapping[str, str] | None = None,
+    ) -> Upload:
         now_us = self._clock.now_us()
-        reserved_bytes = self.max_bytes if announced_bytes is None else min(announced_bytes, self.max_bytes)
-        upload = Upload(await self._files.begin(user.id, name, reserved_bytes, now_us), self.max_bytes)
+        reserved_bytes = max_bytes if announced_bytes is None else min(announced_bytes, max_bytes)
+        upload = Upload(await self._files.begin(user.id, name, reserved_bytes, now_us), max_bytes, names)
         # After it has taken its place: of two at the same time at least one sees the other.
         count, size_bytes = await self._files.measure_pending(user.id, now_us)
         if count > PENDING_MAX_FILES or size_bytes > PENDING_MAX_LARGEST * self.max_bytes:
@@ -201,4 +239,5 @@ class FileService:
 
 
 def _too_large(max_bytes: int) -> str:
-    return f"A file cannot be larger than {max_bytes // 1024**2} MiB"
+    size = f"{max_bytes // 1024**2} MiB" if max_bytes >= 1024**2 else f"{max_bytes // 1024} KiB"
+    return f"A file cannot be larger than {size}"

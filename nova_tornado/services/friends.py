@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from nova_tornado.domain.errors import (
     AlreadyFriends,
@@ -16,10 +18,19 @@ from nova_tornado.domain.errors import (
     NovaError,
     UserUnknown,
 )
-from nova_tornado.domain.events import FriendDeclined, FriendRequested, FriendshipCreated, FriendshipDeleted
-from nova_tornado.domain.models import Chat, FriendGroup, FriendInvitation, Friendship, User
+from nova_tornado.domain.events import (
+    Event,
+    FriendDeclined,
+    FriendInvitationAdded,
+    FriendInvitationRemoved,
+    FriendRequested,
+    FriendshipCreated,
+    FriendshipDeleted,
+)
+from nova_tornado.domain.models import Chat, FriendGroup, FriendInvitation, Friendship, ReceivedInvitation, User
 from nova_tornado.domain.rules import check_comment, check_id, check_nickname, is_integer, known_id
 from nova_tornado.realtime.bus import Bus
+from nova_tornado.realtime.connection import Connection, Topic
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.lanes import Plan
 from nova_tornado.realtime.log import ChatLog
@@ -40,15 +51,6 @@ class Friend:
     user: User
     nickname: str
     group: FriendGroup
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedInvitation:
-    """A pending invitation with the two it concerns."""
-
-    invitation: FriendInvitation
-    sender: User
-    receiver: User
 
 
 class FriendService:
@@ -77,8 +79,29 @@ class FriendService:
         self._log = log
         self._chats = chats
         self._groups = groups
+        self._turns: WeakValueDictionary[frozenset[int], asyncio.Lock] = WeakValueDictionary()
+        self._told_count = 0
 
     # Invitations
+
+    def _turn(self, one_id: int, other_id: int) -> asyncio.Lock:
+        """What changes the invitations of two users waits for its turn.
+
+        So what happens to an invitation is told in the order in which it is stored.
+        """
+        pair = frozenset((one_id, other_id))
+        turn = self._turns.get(pair)
+        if turn is None:
+            turn = self._turns[pair] = asyncio.Lock()
+        return turn
+
+    def _tell(self, *happened: Event) -> None:
+        """Tell of invitations that have come or gone."""
+        self._told_count += 1
+        self._bus.publish(*happened)
+
+    def _tell_removed(self, removed: Iterable[FriendInvitation]) -> None:
+        self._tell(*(FriendInvitationRemoved(each.id, each.receiver_id) for each in removed))
 
     async def invite(self, user: User, request: Mapping[str, Any]) -> Friend | None:
         """Ask another user for friendship, or accept what he has asked.
@@ -106,25 +129,31 @@ class FriendService:
             raise UserUnknown
         if other.id == user.id:
             raise BadField("You cannot add yourself as a friend")
-        if await self.are_friends(user.id, other.id):
-            raise AlreadyFriends
-        if await self._invitations.find_from(other.id, user.id) is not None:
-            return await self._befriend(accepter=user, inviter=other)
-        source = await self._check_source(user, other, request.get("source"))
+        async with self._turn(user.id, other.id):
+            if await self.are_friends(user.id, other.id):
+                raise AlreadyFriends
+            if await self._invitations.find_from(other.id, user.id) is not None:
+                return await self._befriend(accepter=user, inviter=other)
+            await self._ask(user, other, comment, await self._check_source(user, other, request.get("source")))
+        return None
+
+    async def _ask(self, user: User, other: User, comment: str, source: int | str) -> None:
         invitation = FriendInvitation(
             await self._store.counters.next_id("friend_invitation"), user.id, other.id, comment, source
         )
 
-        async def write(session: MongoSession) -> bool:
+        async def write(session: MongoSession) -> FriendInvitation | None:
             return await self._invitations.replace(invitation, session)
 
-        was_pending = await self._store.database.transaction(write)
-        if await self.are_friends(user.id, other.id):  # the other one's request was answered at the same moment
+        replaced = await self._store.database.transaction(write)
+        if replaced is not None:
+            self._tell_removed([replaced])
+        if await self.are_friends(user.id, other.id):  # by another process, at the same moment
             await self._invitations.delete(invitation.id)
             raise AlreadyFriends
-        if not was_pending:
+        self._tell(FriendInvitationAdded(ReceivedInvitation(invitation, user, other)))
+        if replaced is None:
             self._bus.publish(FriendRequested(user, other))
-        return None
 
     async def _check_source(self, user: User, other: User, source: object) -> int | str:
         if source == SOURCE_SEARCH:
@@ -151,6 +180,26 @@ class FriendService:
             if senders[invitation.sender_id].id == invitation.sender_id
         ]
 
+    async def watch_received(self, user: User, connection: Connection) -> list[ReceivedInvitation]:
+        """From now on tell a connection which invitations to its user come and go.
+
+        Returns:
+            Those that are pending now, by id. What is told after it has happened after it, or is in it already.
+        """
+        while True:
+            told_count = self._told_count
+            invitations = await self.list_received(user)
+            if self._told_count == told_count:  # or it might hold one that is gone, which would never be told
+                connection.watch(Topic.FRIEND_INVITATIONS)
+                return invitations
+
+    async def withdraw_all(self, user_id: int) -> None:
+        """Remove all that a user has asked and was asked, because his account goes."""
+        for invitation in await self._invitations.list_of(user_id):
+            async with self._turn(invitation.sender_id, invitation.receiver_id):
+                if await self._invitations.delete(invitation.id):
+                    self._tell_removed([invitation])
+
     async def _get_invitation(self, user: User, invitation_id: int) -> FriendInvitation:
         invitation = await self._invitations.find(invitation_id) if invitation_id else None
         if invitation is None:
@@ -171,7 +220,8 @@ class FriendService:
         inviter = await self._directory.get(invitation.sender_id)
         if inviter.id != invitation.sender_id:
             raise InvitationUnknown
-        return await self._befriend(accepter=user, inviter=inviter)
+        async with self._turn(user.id, inviter.id):
+            return await self._befriend(accepter=user, inviter=inviter)
 
     async def reject(self, user: User, invitation_id: int) -> None:
         """Reject an invitation to oneself.
@@ -204,8 +254,10 @@ class FriendService:
 
     async def _decline(self, user: User, invitation: FriendInvitation) -> None:
         asker = await self._directory.get(invitation.sender_id)
-        if not await self._invitations.delete(invitation.id):
-            raise InvitationUnknown
+        async with self._turn(user.id, invitation.sender_id):
+            if not await self._invitations.delete(invitation.id):
+                raise InvitationUnknown
+            self._tell_removed([invitation])
         if asker.id == invitation.sender_id:
             self._bus.publish(FriendDeclined(user, asker))
 
@@ -219,9 +271,11 @@ class FriendService:
         ]
         text = f"{accepter.name} added {inviter.name} as a friend"
         happened = (FriendshipCreated(accepter, inviter),)
+        answered: list[FriendInvitation] = []
 
         async def documents(session: MongoSession) -> None:
-            if not await self._invitations.delete_between(accepter.id, inviter.id, session):
+            answered[:] = await self._invitations.take_between(accepter.id, inviter.id, session)
+            if not answered:
                 raise InvitationUnknown  # it was withdrawn or answered in between
             await self._friendships.insert(records, session)
 
@@ -234,6 +288,7 @@ class FriendService:
                     # A chat that another protocol made without a friendship.
                     plan = Plan([self._chats.system_draft(text)], lambda session, _: documents(session))
                     await self._log.change(chat, lambda _: plan, happened)  # noqa: B023 (called before the next turn)
+                self._tell_removed(answered)
                 return Friend(inviter, "", groups[accepter.id])
             except DuplicateKeyError as error:
                 if "pair" not in (error.details or {}).get("keyPattern", {}):

@@ -1,9 +1,9 @@
 """The files that users send, in GridFS's layout: the collections ``uploads.files`` and ``uploads.chunks``.
 
 ``uploads.files {_id, filename, length, chunkSize, uploadDate, metadata}`` with ``metadata {uploader, created_us,
-content_type, key?, expires_us?, chat?, message?}``: ``key`` is the unguessable part of the file's URL, there from the
-upload's end on; ``expires_us`` is when the sweep removes the file, not there once a message has it, 0 if it is to be
-removed at once. ``uploads.chunks {_id, files_id, n, data}``.
+content_type, key?, expires_us?, chat?, message?, avatar_of?}``: ``key`` is the unguessable part of the file's URL,
+there from the upload's end on; ``expires_us`` is when the sweep removes the file, not there once a message has it or
+it is somebody's avatar, 0 if it is to be removed at once. ``uploads.chunks {_id, files_id, n, data}``.
 
 Chunks are written and read here one by one: the driver's GridFS bucket gathers up to 32 MB before it writes and reads
 16 MB at once, which is far more than a transfer may hold of the server's memory.
@@ -36,6 +36,7 @@ PENDING_LIFETIME_S = 3600
 NAME_IN_URL_MAX_CHARACTERS = 50
 """Of a file's name so many characters end its URL, the last ones, because they tell what kind of file it is."""
 IDS_PER_QUERY = 500
+FILES_PATH = "/files/"
 
 FILES = CollectionSpec(
     "uploads.files",
@@ -48,6 +49,7 @@ FILES = CollectionSpec(
             where={"metadata.expires_us": {"$exists": True}},
         ),
         Index((("metadata.chat", 1),), "the files of a deleted chat", where={"metadata.chat": {"$exists": True}}),
+        Index((("metadata.avatar_of", 1),), "a user's avatar", where={"metadata.avatar_of": {"$exists": True}}),
     ),
 )
 FILE_CHUNKS = CollectionSpec(
@@ -65,14 +67,14 @@ def file_url(base_url: str, key: str, name: str) -> str:
     """
     shown = name[-NAME_IN_URL_MAX_CHARACTERS:]
     # Clients take "." and ".." out of paths.
-    return f"{base_url}/files/{key}" + ("" if shown in (".", "..") else f"/{quote(shown, safe='')}")
+    return f"{base_url}{FILES_PATH}{key}" + ("" if shown in (".", "..") else f"/{quote(shown, safe='')}")
 
 
 def file_document(file: File) -> Document:
     """A file as part of another document, see ``file_of``."""
     return {
         "id": file.id,
-        "key": file.url.rpartition("/files/")[2].partition("/")[0],
+        "key": file.url.rpartition(FILES_PATH)[2].partition("/")[0],
         "name": file.name,
         "size": file.size_bytes,
         "content_type": file.content_type,
@@ -146,8 +148,12 @@ class FileWriter:
         self._is_certain = True
         self._chunk_count += 1
 
-    async def finish(self, content_type: str) -> File:
+    async def finish(self, content_type: str, name: str | None = None) -> File:
         """Store what is left and make the file one that can be found, pending.
+
+        Args:
+            content_type: of the file.
+            name: what it is called after all; None leaves it.
 
         Raises:
             Unavailable: the upload took longer than its file may wait.
@@ -157,7 +163,9 @@ class FileWriter:
                 await self._write_chunk()
             self._is_open = False
             key = secrets.token_urlsafe(KEY_BYTES)
+            self._name = name or self._name
             changes = {
+                "filename": self._name,
                 "length": Int64(self.size_bytes),
                 "metadata.key": key,
                 "metadata.content_type": content_type,
@@ -274,6 +282,32 @@ class Files:
                 session=session,
             )
         return files
+
+    async def make_avatar(self, file: File, user_id: int, now_us: int, session: MongoSession) -> bool:
+        """Keep a pending file as its uploader's avatar, for good, in a transaction.
+
+        Returns:
+            False if it is not pending any more.
+        """
+        pending = {
+            "_id": file.id,
+            "metadata.uploader": user_id,
+            "metadata.key": {"$exists": True},
+            "metadata.expires_us": {"$gt": now_us},
+        }
+        change = {"$set": {"metadata.avatar_of": user_id}, "$unset": {"metadata.expires_us": 1}}
+        return (await self.collection.update_one(pending, change, session=session)).matched_count == 1
+
+    async def forget_avatars(self, user_id: int, session: MongoSession, *, but: str = "") -> None:
+        """Make sure, in a transaction, that a user's uploaded avatars cannot be found any more; the next sweep removes
+        them.
+
+        Args:
+            but: the URL of the one that stays.
+        """
+        prefix = self.base_url + FILES_PATH
+        key = but.removeprefix(prefix).partition("/")[0] if but.startswith(prefix) else ""
+        await self.forget({"metadata.avatar_of": user_id, "metadata.key": {"$ne": key}}, session)
 
     async def find_by_key(self, key: str, now_us: int) -> StoredFile | None:
         """The file whose URL has that key; None if there is none, or if it was pending for too long."""

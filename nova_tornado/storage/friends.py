@@ -146,15 +146,15 @@ class FriendInvitations:
     def __init__(self, database: Database) -> None:
         self._collection = database.collection(FRIEND_INVITATIONS)
 
-    async def replace(self, invitation: FriendInvitation, session: MongoSession) -> bool:
-        """Store an invitation in place of an earlier one of the same two; whether there was one."""
+    async def replace(self, invitation: FriendInvitation, session: MongoSession) -> FriendInvitation | None:
+        """Store an invitation in place of an earlier one of the same two, which is returned if there was one."""
         pair = {"sender": invitation.sender_id, "receiver": invitation.receiver_id}
-        replaced = await self._collection.delete_one(pair, session=session)
+        replaced = await self._collection.find_one_and_delete(pair, session=session)
         await self._collection.insert_one(
             {"_id": invitation.id, **pair, "comment": invitation.comment, "source": invitation.source},
             session=session,
         )
-        return replaced.deleted_count == 1
+        return _invitation(replaced) if replaced else None
 
     async def find(self, invitation_id: int) -> FriendInvitation | None:
         """The pending invitation with that id."""
@@ -175,14 +175,17 @@ class FriendInvitations:
         """Remove an invitation; whether it was there."""
         return (await self._collection.delete_one({"_id": invitation_id})).deleted_count == 1
 
-    async def delete_between(self, one_id: int, other_id: int, session: MongoSession) -> int:
-        """Remove what the two have asked each other; how many there were."""
-        result = await self._collection.delete_many(
-            {"$or": [{"sender": one_id, "receiver": other_id}, {"sender": other_id, "receiver": one_id}]},
-            session=session,
-        )
-        return result.deleted_count
+    async def take_between(self, one_id: int, other_id: int, session: MongoSession) -> list[FriendInvitation]:
+        """Remove what the two have asked each other; returns what there was."""
+        taken = []
+        for sender_id, receiver_id in ((one_id, other_id), (other_id, one_id)):
+            pair = {"sender": sender_id, "receiver": receiver_id}
+            document = await self._collection.find_one_and_delete(pair, session=session)
+            if document is not None:
+                taken.append(_invitation(document))
+        return taken
 
-    async def delete_all(self, user_id: int) -> None:
-        """Remove all invitations that the user sent or received."""
-        await self._collection.delete_many({"$or": [{"sender": user_id}, {"receiver": user_id}]})
+    async def list_of(self, user_id: int) -> list[FriendInvitation]:
+        """What the user has asked and was asked, by id."""
+        cursor = self._collection.find({"$or": [{"sender": user_id}, {"receiver": user_id}]}).sort("_id", 1)
+        return [_invitation(document) for document in await cursor.to_list(None)]

@@ -54,13 +54,13 @@ class Store:
 
     Args:
         database: where they are.
-        base_url: what links to files begin with, without a slash at its end.
+        base_url: what links to files, uploaded avatars among them, begin with, without a slash at its end.
     """
 
     def __init__(self, database: Database, base_url: str = "") -> None:
         self.database = database
         self.counters = Counters(database)
-        self.users = Users(database)
+        self.users = Users(database, base_url)
         self.sessions = Sessions(database)
         self.registrations = Registrations(database)
         self.friend_groups = FriendGroups(database)

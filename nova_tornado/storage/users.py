@@ -2,7 +2,7 @@
 
 ``{_id, name, password_hash, avatar_url, email, email_key?, phone, first_name?, last_name?, created_us, is_system?,
 is_bot?, bot_scope?, bot_key?, is_leaving?}``; ``is_leaving`` marks an account whose deletion is under way (it cannot
-sign in any more).
+sign in any more). An ``avatar_url`` that begins with a slash is that of a file of this server, without the base URL.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from nova_tornado.domain.errors import EmailTaken, NameTaken, NothingToChange
 from nova_tornado.domain.models import BotScope, User
 from nova_tornado.domain.rules import NO_ID, USER_NAME_MAX_CHARACTERS, email_key
 from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
+from nova_tornado.storage.files import FILES_PATH
 
 USERS = CollectionSpec(
     "users",
@@ -36,21 +37,6 @@ PAGE_USERS = 500
 _PUBLIC = {"password_hash": 0}
 
 
-def _user(document: Document) -> User:
-    return User(
-        id=document["_id"],
-        name=document["name"],
-        avatar_url=document["avatar_url"],
-        email=document.get("email", ""),
-        phone=document.get("phone", ""),
-        is_system=document.get("is_system", False),
-        first_name=document.get("first_name", ""),
-        last_name=document.get("last_name", ""),
-        is_bot=document.get("is_bot", False),
-        bot_scope=BotScope(document["bot_scope"]) if "bot_scope" in document else None,
-    )
-
-
 def _taken(error: DuplicateKeyError) -> NameTaken | EmailTaken | NothingToChange:
     if "bot_key" in (error.details or {}).get("keyPattern", {}):
         return NothingToChange("The bot has an account already")
@@ -58,10 +44,31 @@ def _taken(error: DuplicateKeyError) -> NameTaken | EmailTaken | NothingToChange
 
 
 class Users:
-    """The accounts."""
+    """The accounts.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where they are.
+        base_url: what the URLs of files begin with, without a slash at its end.
+    """
+
+    def __init__(self, database: Database, base_url: str = "") -> None:
         self._collection = database.collection(USERS)
+        self._base_url = base_url
+
+    def _user(self, document: Document) -> User:
+        avatar_url = document["avatar_url"]
+        return User(
+            id=document["_id"],
+            name=document["name"],
+            avatar_url=self._base_url + avatar_url if avatar_url.startswith("/") else avatar_url,
+            email=document.get("email", ""),
+            phone=document.get("phone", ""),
+            is_system=document.get("is_system", False),
+            first_name=document.get("first_name", ""),
+            last_name=document.get("last_name", ""),
+            is_bot=document.get("is_bot", False),
+            bot_scope=BotScope(document["bot_scope"]) if "bot_scope" in document else None,
+        )
 
     async def insert(
         self,
@@ -122,6 +129,8 @@ class Users:
             NameTaken, EmailTaken: another account has that name or address.
         """
         update: Document = {"$set": dict(changes)}
+        if changes.get("avatar_url", "").startswith(self._base_url + FILES_PATH):
+            update["$set"]["avatar_url"] = changes["avatar_url"].removeprefix(self._base_url)
         if "email" in changes:
             if changes["email"]:
                 update["$set"]["email_key"] = email_key(changes["email"])
@@ -133,33 +142,33 @@ class Users:
             )
         except DuplicateKeyError as error:
             raise _taken(error) from None
-        return _user(document) if document else None
+        return self._user(document) if document else None
 
     async def find_bot(self, bot_key: str) -> User | None:
         """The account of a bot."""
         document = await self._collection.find_one({"bot_key": bot_key}, _PUBLIC)
-        return _user(document) if document else None
+        return self._user(document) if document else None
 
     async def list_bots(self) -> list[tuple[str, User]]:
         """The accounts of bots from outside, by id, each with its key."""
         condition = {"bot_key": {"$exists": True}, "bot_scope": {"$exists": True}}
         cursor = self._collection.find(condition, _PUBLIC).sort("_id", 1)
-        return [(document["bot_key"], _user(document)) for document in await cursor.to_list(None)]
+        return [(document["bot_key"], self._user(document)) for document in await cursor.to_list(None)]
 
     async def find(self, user_id: int) -> User | None:
         """The account with that id, system users included."""
         document = await self._collection.find_one({"_id": user_id}, _PUBLIC)
-        return _user(document) if document else None
+        return self._user(document) if document else None
 
     async def find_many(self, user_ids: Iterable[int]) -> list[User]:
         """The accounts with those ids, in no particular order; unknown ids are left out."""
         cursor = self._collection.find({"_id": {"$in": list(user_ids)}}, _PUBLIC)
-        return [_user(document) for document in await cursor.to_list(None)]
+        return [self._user(document) for document in await cursor.to_list(None)]
 
     async def find_by_name(self, name: str) -> User | None:
         """The account with exactly that name."""
         document = await self._collection.find_one({"name": name}, _PUBLIC)
-        return _user(document) if document else None
+        return self._user(document) if document else None
 
     async def list_taken_names(self, names: Sequence[str]) -> set[str]:
         """Those of some names that an account has."""
@@ -180,7 +189,7 @@ class Users:
         for key in ({"name": name_or_email}, {"email_key": email_key(name_or_email)}):
             document = await self._collection.find_one({**key, "is_leaving": {"$exists": False}})
             if document is not None and "password_hash" in document:
-                found.append((_user(document), document["password_hash"]))
+                found.append((self._user(document), document["password_hash"]))
             if "@" not in name_or_email:
                 break
         return found
@@ -202,7 +211,7 @@ class Users:
             found = (
                 self._collection.find({**condition, "_id": {"$gt": last_id}}, _PUBLIC).sort("_id", 1).limit(PAGE_USERS)
             )
-            page = [_user(document) for document in await found.to_list(PAGE_USERS)]
+            page = [self._user(document) for document in await found.to_list(PAGE_USERS)]
             if page:
                 yield page
                 last_id = page[-1].id
@@ -217,8 +226,8 @@ class Users:
     async def list_leaving(self) -> list[User]:
         """The accounts whose deletion is under way."""
         cursor = self._collection.find({"is_leaving": True}, _PUBLIC)
-        return [_user(document) for document in await cursor.to_list(None)]
+        return [self._user(document) for document in await cursor.to_list(None)]
 
-    async def delete(self, user_id: int) -> None:
+    async def delete(self, user_id: int, session: MongoSession | None = None) -> None:
         """Remove the account; its name is free again."""
-        await self._collection.delete_one({"_id": user_id})
+        await self._collection.delete_one({"_id": user_id}, session=session)

@@ -20,6 +20,7 @@ from nova_tornado.services.registrations import RegistrationService
 from nova_tornado.web.client_address import ClientAddresses
 from nova_tornado.web.limits import RequestLimits
 from nova_tornado.web.origin import OriginPolicy
+from nova_tornado.web.pages import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +43,5 @@ class Services:
     request_limits: RequestLimits
     origins: OriginPolicy
     client_addresses: ClientAddresses
+    pages: Pages
     is_https: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -71,6 +71,16 @@ class BotRunner:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._awaited: dict[int, list[asyncio.Future[models.Entry]]] = {}
         self._is_stopping = False
+
+    @property
+    def accounts(self) -> Sequence[BotAccount]:
+        """The bots, the one that knows the commands first, the others by id; none before the lifespan has begun."""
+        return sorted(self._accounts.values(), key=lambda each: (each is not self._default, each.user.id))
+
+    @property
+    def commands(self) -> Sequence[Command]:
+        """The slash commands of all plugins, by name."""
+        return sorted(self._commands.values(), key=lambda each: each.name)
 
     # Life
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nova_chat_invitations.handlers import ROUTES
 from nova_chat_invitations.invitations import CHAT_INVITATIONS, ChatInvitations
-from nova_tornado.api import CollectionSpec, Nova, Route, Subscriber, hookimpl
+from nova_tornado.api import ClientModule, CollectionSpec, Nova, Route, Subscriber, hookimpl
 
 
 @hookimpl
@@ -25,3 +26,9 @@ def nova_routes(nova: Nova) -> Sequence[Route]:
 def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:
     """Invitations go when what they are about goes."""
     return [ChatInvitations(nova)]
+
+
+@hookimpl
+def nova_client_modules() -> Sequence[ClientModule]:
+    """Proposing and approving in the browser client."""
+    return [ClientModule(Path(__file__).parent / "client", messages="messages", stylesheet="invitations.css")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from nova_message_filters.handlers import FilterHandler
@@ -13,7 +14,16 @@ from nova_message_filters.mutes import CHAT_MUTES
 from nova_message_filters.rule_handlers import routes
 from nova_message_filters.rulebook import MESSAGE_RULES
 from nova_message_filters.server_rules import read_server_rules
-from nova_tornado.api import CollectionSpec, MessageFilter, Nova, PluginOption, Route, Subscriber, hookimpl
+from nova_tornado.api import (
+    ClientModule,
+    CollectionSpec,
+    MessageFilter,
+    Nova,
+    PluginOption,
+    Route,
+    Subscriber,
+    hookimpl,
+)
 
 
 def _moderator(nova: Nova) -> Moderator:
@@ -48,6 +58,12 @@ def nova_routes(nova: Nova) -> Sequence[Route]:
 def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:
     """Rules, held messages and mutes go when what they are about goes."""
     return [nova.shared(_moderator)]
+
+
+@hookimpl
+def nova_client_modules() -> Sequence[ClientModule]:
+    """Searching and the rules in the browser client."""
+    return [ClientModule(Path(__file__).parent / "client", messages="messages", stylesheet="filters.css")]
 
 
 @hookimpl

@@ -19,6 +19,7 @@ from nova_tornado.api import (
     loads_exact,
     models,
     path_id,
+    prefers_html,
 )
 
 HISTORY_MAX_MESSAGES = 100
@@ -170,13 +171,11 @@ class ConfirmHandler(RoomsHandler):
             super().answer_error(error)
 
     def _is_browser(self) -> bool:
-        return confirmation.prefers_html(self.request.headers.get("Accept", ""))
+        return prefers_html(self.request.headers.get("Accept", ""))
 
     def _show(self, status: int) -> None:
-        self.set_status(status)
-        for name, value in confirmation.HEADERS.items():
-            self.set_header(name, value)
-        self.finish(confirmation.page(status))
+        heading, sentence = confirmation.sentences(status)
+        self.services.pages.show(self, "confirmation.html", status=status, heading=heading, sentence=sentence)
 
 
 class LoginHandler(RoomsHandler):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,7 +12,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 from clients.base import ProtocolClient
-from docs.transcripts import blocks
+from docs.transcripts import ROOT, blocks
 from life.processes import LIMIT_S, clean_environ
 from tornado.httpclient import HTTPClientError
 
@@ -30,6 +32,13 @@ def code_of(language: str) -> str:
     return "\n\n".join(block.text for block in blocks(GUIDE, language))
 
 
+def write_client(folder):
+    """The part of the browser client, beside the plugin's module."""
+    (folder / "client" / "messages").mkdir(parents=True)
+    (folder / "client" / "main.js").write_text(code_of("js"))
+    (folder / "client" / "messages" / "en.json").write_text(code_of("json"))
+
+
 @pytest.fixture
 def guide_plugin(tmp_path, monkeypatch):
     """Makes a plugin of the guide the only one that is installed: ``guide_plugin("ticker")``, or "" for the notes."""
@@ -39,6 +48,8 @@ def guide_plugin(tmp_path, monkeypatch):
         name = f"nova_{title}" if title else NAME
         names.append(name)
         (tmp_path / f"{name}.py").write_text(code_of(f"python {title}".strip()))
+        if not title:
+            write_client(tmp_path)
         monkeypatch.syspath_prepend(tmp_path)
         return Plugins(found=[EntryPoint(name, name, ENTRY_POINT_GROUP)])
 
@@ -70,6 +81,7 @@ def facade(nova):
 def test_the_tutorial_goes_as_it_says(tmp_path):
     project = write_plugin(NAME, tmp_path / NAME)
     (tmp_path / NAME / NAME / "__init__.py").write_text(code_of("python"))
+    write_client(tmp_path / NAME / NAME)
     (tmp_path / NAME / "tests" / f"test_{NAME}.py").write_text(code_of("python test"))
     spoken = code_of("python fixtures") + "\n\n" + code_of("python spoken")
     (tmp_path / NAME / "tests" / "test_spoken.py").write_text(spoken)
@@ -91,7 +103,8 @@ def test_all_hooks_of_the_notes_are_listed(guide_plugin):
     [info] = guide_plugin().infos
     assert (info.name, info.state) == (NAME, "on")
     assert info.hooks == (
-        *("nova_cli", "nova_collections", "nova_commands", "nova_routes", "nova_settings", "nova_subscribers"),
+        *("nova_cli", "nova_client_modules", "nova_collections", "nova_commands"),
+        *("nova_routes", "nova_settings", "nova_subscribers"),
     )
 
 
@@ -128,8 +141,7 @@ def open_guide():
 
 
 def test_nova_settings_are_read(start_nova, settings, guide_plugin):
-    [block] = blocks(GUIDE, "toml")
-    [table] = tomllib.loads(block.text).items()
+    [table] = [item for item in tomllib.loads(code_of("toml")).items() if item[0] == NAME]
     given = {table[0]: {name: GivenValue(value, "nova.toml") for name, value in table[1].items()}}
     nova = start_nova(Settings(bcrypt_rounds=4, of_plugins=given), plugins=guide_plugin())
     assert nova.facade_of(NAME).settings == {"max_characters": 200}
@@ -184,9 +196,31 @@ async def test_nova_commands_are_carried_out(nova, people, facade):
     assert [await note(), await note("Bring cake"), await note()] == ["Nothing is noted.", "Noted.", "Bring cake"]
 
 
+@pytest.mark.gen_test
+async def test_nova_client_modules_are_loaded_by_the_page(guest):
+    page = (await guest.get("/")).body.decode()
+    [module] = json.loads(re.search(r'id="nova-config">(.*?)</script>', page)[1])["modules"]
+    assert module["plugin"] == NAME
+    assert (await guest.get(module["entry"])).body.decode() == code_of("js")
+    texts = (await guest.get(f"{module['messages']}en.json")).json
+    assert set(re.findall(r't\("([^"]+)"\)', code_of("js"))) == texts.keys()
+    imported = re.search(r"^import \{ (.*) \} from \"nova\";$", code_of("js"), re.MULTILINE)[1].split(", ")
+    exports = (ROOT / "static" / "client" / "nova.js").read_text()
+    exports += (ROOT / "static" / "client" / "html.js").read_text()
+    assert [name for name in imported if not re.search(rf"\b{name}\b", exports)] == []
+
+
+def test_package_data_of_the_guide_takes_all_files_along(tmp_path):
+    write_client(tmp_path)
+    patterns = tomllib.loads(code_of("toml"))["tool"]["setuptools"]["package-data"][NAME]
+    found = {path for pattern in patterns for path in tmp_path.glob(pattern)}
+    assert found == {path for path in tmp_path.rglob("*") if path.is_file()}
+
+
 def test_nova_cli_has_its_command(tmp_path):
     write_plugin(NAME, tmp_path / NAME)
     (tmp_path / NAME / NAME / "__init__.py").write_text(code_of("python"))
+    write_client(tmp_path / NAME / NAME)
     (tmp_path / NAME / "tests" / f"test_{NAME}.py").write_text(
         f"from {NAME} import NOTES, chat_notes\n\n"
         "async def test_counts(nova):\n"

@@ -3,6 +3,8 @@
 Source: contract "protocols" sections 0.10 and 3.6; actions document (friendship comes first).
 """
 
+from dataclasses import replace
+
 import pytest
 from bots import Ear, Pieces, ScriptedBot, plugins_with
 from clients.methods import MethodsClient
@@ -48,6 +50,32 @@ async def test_actions(people, echo):
     assert "is_bot" not in own["message"]["sender"]
     assert answer["message"]["message"] == "hello" and answer["message"]["sender"] == found
     await socket.expect_nothing()
+
+
+@pytest.mark.gen_test
+async def test_a_client_is_told_whom_and_what_there_is_to_talk_to(people, guest, echo, nova, bot):
+    alice = await people("alice")
+    listed = (await alice.get("/bots")).data
+    assert listed.keys() == {"bots", "commands"}
+    first, *others = listed["bots"]
+    assert first["user"] == {"id": echo.id, "user_name": "echo", "avatar_url": echo.avatar_url, "is_bot": True}
+    assert [each["user"]["user_name"] for each in others] == ["nova", "robbie"]
+    assert others[-1]["help"] == bot.help
+    names = [each["name"] for each in listed["commands"]]
+    assert names == sorted(each.name for each in nova.facade_of("nova_bot_chat").commands)
+    assert {"name": "help", "usage": "[command]", "help": "List the commands, or explain one."} in listed["commands"]
+    assert (await guest.get("/bots")).status == 403
+
+
+class TestWithoutThePlugin:
+    @pytest.fixture
+    def nova(self, start_nova, settings):
+        return start_nova(replace(settings, plugins_off=("nova_bot_chat",)))
+
+    @pytest.mark.gen_test
+    async def test_there_is_no_list_of_bots(self, people):
+        alice = await people("alice")
+        assert (await alice.get("/bots")).status == 404
 
 
 @pytest.mark.gen_test

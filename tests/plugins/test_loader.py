@@ -1,6 +1,7 @@
 """Finding, checking and calling plugins. Source: DESIGN, section 6."""
 
 import asyncio
+import json
 import re
 import sys
 import types
@@ -18,6 +19,7 @@ from tornado.testing import bind_unused_port
 
 from nova_tornado.api import (
     ActionsHandler,
+    ClientModule,
     CollectionSpec,
     Command,
     Index,
@@ -42,6 +44,9 @@ from nova_tornado.services import filters
 from nova_tornado.settings import GivenValue, Settings
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("nova_")]
+
+CLIENT = Path(__file__).parents[2] / "static" / "client"
+"""A folder that has modules in it."""
 
 GUIDE_LANGUAGES = ("python", *(f"python {title}" for title in ("ticker", "quiet", "parrot", "starts")))
 
@@ -218,6 +223,21 @@ BAD_ITEMS = {
         types.SimpleNamespace(name="a", avatar_url=None, help="", reply=answer),
         types.SimpleNamespace(name="a", avatar_url="", help="", reply=lambda conversation: ""),
     ],
+    "nova_client_modules": [
+        None,
+        "client",
+        Path("client"),
+        ClientModule("client"),
+        ClientModule(Path("no-such-folder")),
+        ClientModule(Path(__file__)),
+        ClientModule(Path(__file__).parent, "test_loader.py"),
+        *(
+            ClientModule(CLIENT, entry)
+            for entry in ("no-such.js", "", "../client/config.js", "/config.js", "./config.js")
+        ),
+        *(ClientModule(CLIENT, "config.js", messages=name) for name in ("no-such", "config.js", "..")),
+        *(ClientModule(CLIENT, "config.js", stylesheet=name) for name in ("no-such.css", "config.js")),
+    ],
     "nova_commands": [None, "roll", Command("/roll", "", "", answer), Command("roll", "", "", lambda conversation: "")],
     "nova_lifespan": [None, object(), asynccontextmanager(answer)],
 }
@@ -268,6 +288,18 @@ def test_what_is_there_already_cannot_be_given_again(plugin, start_nova, setting
         plugins = Plugins(found=[plugin("second", **second), plugin("first", **first)])
         text = refusal(start_nova, settings, plugins=plugins)
         assert text == f"plugin second: {hook} gives {clash!r}, which {owner} has already"
+
+
+def test_modules_of_a_plugin_lie_in_one_folder_and_are_given_once(plugin, start_nova, settings):
+    for modules, reason in (
+        ([ClientModule(CLIENT, "config.js")] * 2, "gives 'config.js' twice"),
+        (
+            [ClientModule(CLIENT, "config.js"), ClientModule(CLIENT.parent, "client/i18n.js")],
+            "gives modules of two folders",
+        ),
+    ):
+        plugins = Plugins(found=[plugin("bad", nova_client_modules=lambda modules=modules: modules)])
+        assert refusal(start_nova, settings, plugins=plugins) == f"plugin bad: nova_client_modules {reason}"
 
 
 # What each hook gives
@@ -333,6 +365,23 @@ def test_nova_routes_are_served_with_what_they_ask_for(plugin, serve, io_loop):
 
     io_loop.run_sync(look)
     assert len(given) == 1 and given[0].services is nova.services
+
+
+def test_nova_client_modules_are_served_and_named_by_the_page(plugin, serve, io_loop):
+    modules = [ClientModule(CLIENT, "config.js", messages="ui"), ClientModule(CLIENT, "store/state.js")]
+    _, alice = serve(Plugins(found=[plugin("looks", nova_client_modules=lambda: modules), plugin("idle")]))
+
+    async def look():
+        page = (await alice.get("/")).body.decode()
+        named = json.loads(re.search(r'id="nova-config">(.*?)</script>', page)[1])["modules"]
+        prefix = re.match(r"/static/[0-9a-f]+/plugins/looks/", named[0]["entry"])[0]
+        assert named == [
+            {"plugin": "looks", "entry": f"{prefix}config.js", "messages": f"{prefix}ui/"},
+            {"plugin": "looks", "entry": f"{prefix}store/state.js", "messages": None},
+        ]
+        assert (await alice.get(f"{prefix}config.js")).body == (CLIENT / "config.js").read_bytes()
+
+    io_loop.run_sync(look)
 
 
 class TickerClient(ProtocolClient):
@@ -919,7 +968,8 @@ def test_the_installed_plugins_are_described_with_their_hooks_and_their_state():
     infos = {info.name: info for info in describe_plugins(Settings(plugins_off=("nova_message_filters",)))}
     assert set(OWN) <= infos.keys()
     on, off = infos["nova_chat_invitations"], infos["nova_message_filters"]
-    assert (on.state, on.hooks) == ("on", ("nova_collections", "nova_routes", "nova_subscribers"))
+    hooks = ("nova_client_modules", "nova_collections", "nova_routes", "nova_subscribers")
+    assert (on.state, on.hooks) == ("on", hooks)
     assert (off.state, off.hooks) == ("off", ())
     assert on.package == off.package == "nova-tornado" and on.version == off.version != ""
     assert list(infos) == sorted(infos)

@@ -64,7 +64,7 @@ async def test_an_approved_message_is_its_authors(group):
         await group.packets(person)
     message_id = (await group.bob.post(f"{group.path}/held/{held['held_id']}")).data["message_id"]
     [message] = await group.news(group.dave, "new_message")
-    assert message["message"]["message_id"] == message_id
+    assert (message["message"]["message_id"], message["client_message_id"]) == (message_id, "mine")
     assert message["message"]["sender"]["user_name"] == "carol"
     assert (message["message"]["message"], message["message"]["reply_to_id"]) == ("darn", asked_id)
     [told] = await group.news(group.carol, "message_approved")

@@ -31,8 +31,11 @@ class Room:
         await self.sockets[person].send("send_message", {"chat_id": self.id, "content": text, **more})
         told = [await self.sockets[member].expect("new_message", "messages_read") for member in self.members]
         assert all(each == told[0] for each in told)
-        assert told[0][1] == {"chat_id": self.id, "user_id": person.id}
-        return told[0][0]["message"]
+        news, read = told[0]
+        assert read == {"chat_id": self.id, "user_id": person.id}
+        own_id = {"client_message_id": more["client_message_id"]} if more.get("client_message_id") else {}
+        assert news == {"message": news["message"], **own_id}
+        return news["message"]
 
     async def history(self, person, query=""):
         return (await person.get(f"/chat/{self.id}/messages{query}")).data
@@ -188,7 +191,7 @@ async def test_a_repeated_send_is_answered_to_the_asking_socket_alone(room):
     for socket in (room.sockets[room.alice], tablet):
         await socket.send("send_message", data, request_id=3)
         [again] = await socket.expect("new_message")
-        assert again["message"] == {**first, "read_users": [first["sender"]]}
+        assert again == {"message": {**first, "read_users": [first["sender"]]}, "client_message_id": "k1"}
         await socket.expect_nothing()
     await room.expect_silence()
     # Even after more was said, and from a socket that sends everything at once.
@@ -224,6 +227,7 @@ async def test_a_repeat_with_another_text_or_chat_is_an_error(room):
     socket = room.sockets[room.alice]
     await socket.send("send_message", {"chat_id": room.id, "content": "once", "client_message_id": "k1"})
     [again] = await socket.expect("new_message")
+    assert again["client_message_id"] == "k1"
     assert (again["message"]["message_id"], again["message"]["deleted"]) == (first["message_id"], True)
     assert again["message"]["message"] == "Message recalled"
     await room.expect_silence()

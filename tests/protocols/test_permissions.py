@@ -61,6 +61,7 @@ OPERATIONS = {
     "mark as read": lambda at: ("messages_read", {"chat_id": at.chat}),
     "say that one types": lambda at: ("typing", {"chat_id": at.chat}),
     "ask who is there": lambda at: ("presence", {}),
+    "ask who wants one": lambda at: ("friend_invitations", {}),
     "edit one's own": lambda at: ("edit_message", {"message_id": at.own, "content": "y"}),
     "edit another's": lambda at: ("edit_message", {"message_id": at.others, "content": "y"}),
     "edit the system's": lambda at: ("edit_message", {"message_id": at.system, "content": "y"}),
@@ -119,6 +120,7 @@ reply                   403     400       ok      ok     ok     400     ok      
 mark as read            403     400       ok      ok     ok     400     ok        ok     400
 say that one types      403     400       ok      ok     ok     400     ok        ok     400
 ask who is there        403     ok        ok      ok     ok     ok      ok        ok     ok
+ask who wants one       403     ok        ok      ok     ok     ok      ok        ok     ok
 edit one's own          403     400       ok      ok     ok     400     ok        ok     400
 edit another's          403     400       400     400    400    400     400       400    400
 edit the system's       403     400       400     400    400    400     400       400    400
@@ -131,7 +133,7 @@ delete the system's     403     400       ok      ok     ok     400     ok      
 """
 LOOKING = {"list one's chats", "look at it", "read the history", "read a page", "filter messages", "list invitations"}
 LOOKING |= {"ping", "list rules", "rehearse a rule", "rehearse a new rule", "list what is held", "list mutes"}
-TELLING = {"say that one types", "ask who is there"}
+TELLING = {"say that one types", "ask who is there", "ask who wants one"}
 """What is told and not stored."""
 QUIET = {"decline", "make a rule", "change a rule", "take a rule away", "lift all mutes", "lift a mute"}
 """What is stored and told to nobody."""

@@ -3,9 +3,17 @@
 import asyncio
 
 import pytest
+from realtime.stubs import connect
 
 from nova_tornado.domain.errors import AlreadyFriends, BadField, InvitationUnknown, UserUnknown
-from nova_tornado.domain.events import FriendDeclined, FriendRequested, FriendshipCreated
+from nova_tornado.domain.events import (
+    FriendDeclined,
+    FriendInvitationAdded,
+    FriendInvitationRemoved,
+    FriendRequested,
+    FriendshipCreated,
+)
+from nova_tornado.realtime.connection import Topic
 
 HOME = "192.0.2.1"
 OF_FRIENDS = (FriendRequested, FriendDeclined, FriendshipCreated)
@@ -137,3 +145,92 @@ async def test_of_many_answers_at_once_one_counts(friends, happened, users):
     [event] = told(happened)
     is_friend = isinstance(event, FriendshipCreated)
     assert await friends.list_friend_ids(ann.id) == ([bob.id] if is_friend else [])
+
+
+# What waits for an answer
+
+
+def told_of_lists(happened):
+    """What has come to somebody's list (+) and gone from it (-), by the invitations' ids."""
+    told = []
+    for event in happened.take():
+        match event:
+            case FriendInvitationAdded(received):
+                told.append(received.invitation.id)
+            case FriendInvitationRemoved(invitation_id):
+                told.append(-invitation_id)
+    return told
+
+
+async def id_of(friends, asked):
+    [received] = await friends.list_received(asked)
+    return received.invitation.id
+
+
+@pytest.mark.gen_test
+async def test_each_invitation_is_told_of_when_it_comes_and_once_when_it_goes(friends, happened, users, accounts):
+    ann, bob, cid = users
+    happened.take()
+    await ask(friends, ann, bob, "first")
+    first = await id_of(friends, bob)
+    assert happened.take()[0] == FriendInvitationAdded((await friends.list_received(bob))[0])
+    await ask(friends, ann, bob, "second")
+    second = await id_of(friends, bob)
+    assert happened.take()[0] == FriendInvitationRemoved(first, bob.id)
+    await friends.answer(bob, ann.id, False)
+    assert told_of_lists(happened) == [-second]
+    await ask(friends, ann, bob)
+    third = await id_of(friends, bob)
+    await friends.answer(bob, ann.id, True)
+    assert told_of_lists(happened) == [third, -third]
+    await ask(friends, cid, ann)
+    fourth = await id_of(friends, ann)
+    await ask(friends, bob, cid)
+    fifth = await id_of(friends, cid)
+    happened.take()
+    await accounts.delete(cid)
+    assert told_of_lists(happened) == [-fourth, -fifth]
+
+
+@pytest.mark.gen_test
+async def test_an_answer_is_told_after_what_it_answers(friends, happened, users, monkeypatch):
+    ann, bob, _ = users
+    are_friends, is_stored, gate = friends.are_friends, asyncio.Event(), asyncio.Event()
+
+    async def wait(one_id, other_id):
+        if await friends.list_received(bob):
+            is_stored.set()
+            await gate.wait()
+        return await are_friends(one_id, other_id)
+
+    monkeypatch.setattr(friends, "are_friends", wait)
+    asking = asyncio.create_task(ask(friends, ann, bob))
+    await is_stored.wait()
+    invitation_id = await id_of(friends, bob)
+    declining = asyncio.create_task(friends.reject(bob, invitation_id))
+    for _ in range(20):  # time enough for all that declining takes
+        await friends.list_received(bob)
+    gate.set()
+    await asyncio.gather(asking, declining)
+    assert told_of_lists(happened) == [invitation_id, -invitation_id]
+
+
+@pytest.mark.gen_test
+async def test_a_list_that_is_read_while_it_changes_is_read_again(friends, users, nova, monkeypatch):
+    ann, bob, cid = users
+    await ask(friends, ann, bob)
+    await ask(friends, cid, bob)
+    connection = connect(nova.hub, bob.id)
+    list_received = nova.store.friend_invitations.list_received
+    declined = [ann, cid]
+
+    async def read(user_id):
+        found = await list_received(user_id)
+        if declined:
+            assert Topic.FRIEND_INVITATIONS not in connection.topics
+            await friends.answer(bob, declined.pop().id, False)
+        return found
+
+    monkeypatch.setattr(nova.store.friend_invitations, "list_received", read)
+    assert await friends.watch_received(bob, connection) == []
+    assert connection.topics == {Topic.FRIEND_INVITATIONS}

@@ -36,6 +36,7 @@ SOCKET = {
         "messages_read": READERS,
         "typing": WRITERS,
         "presence": ALL,
+        "friend_invitations": ALL,
     },
     "methods": {
         "create_chat": WRITERS,
@@ -87,7 +88,7 @@ SOCKET = {
 how one hears what is said there; it makes nobody a member.)"""
 
 MORE = {
-    "actions": [actions("presence")],
+    "actions": [actions("presence"), actions("friend_invitations")],
     "modes": [
         modes("createChat", contact_value=("{X}", ""), contact_mode=("id", "")),
         modes("changeEmail", email=("a@example.org", ""), password=("secret1", "")),
@@ -105,6 +106,7 @@ MORE = {
 
 NATIVE = [
     native("GET /user", ALL),
+    native("GET /bots", ALL),
     native("GET /friend", ALL),
     native("GET /chat", ALL),
     native("GET /chat/{chat}", ALL),
@@ -282,7 +284,11 @@ async def test_uploads(scope, world, people, stored, no_presence):
         "Content-Type": "multipart/form-data; boundary=end",
         "Authorization": f"Bearer {world.tokens['bot']}",
     }
-    answer = await world.persons["X"].request("POST", "/files", raw_body=head, headers=headers, with_cookie=False)
+    person = world.persons["X"]
+    answer = await person.request("POST", "/user/avatar", raw_body=head, headers=headers, with_cookie=False)
+    assert (answer.status, answer.error) == (403, REFUSAL[scope])
+    assert stored() == before
+    answer = await person.request("POST", "/files", raw_body=head, headers=headers, with_cookie=False)
     assert answer.status == (403 if scope is READ else 200)
     if scope is READ:
         assert answer.error == REFUSAL[READ]
@@ -295,7 +301,7 @@ async def test_uploads(scope, world, people, stored, no_presence):
 READING = {
     *("accounts.get_user", "accounts.find_account", "accounts.list_accounts"),
     *("accounts.begin_session", "accounts.sign_in", "accounts.list_session_ends", "accounts.end_all_sessions"),
-    *("friends.list_of", "friends.get", "friends.list_received"),
+    *("friends.list_of", "friends.get", "friends.list_received", "friends.watch_received"),
     *("friend_groups.get", "friend_groups.list_of"),
     "chats.open_private",  # finds; what it makes is refused, see the table
     *("messages.send_at_once", "messages.send_private", "messages.mark_read"),

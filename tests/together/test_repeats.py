@@ -82,7 +82,10 @@ async def test_repeat_gives_the_first_answer_again_to_the_one_who_asks(first, ki
     askers = await connect_askers(world)
     await askers[first].send(frame(first, world, kind, key="one"))
     message_id = id_of(first, await askers[first].drain())
-    await world.drain()
+    received = await world.drain()
+    for letter in LETTERS:  # whatever it was sent by, actions names the sender's own id of it
+        news = [packet for packet in received[letter, "actions"] if packet["action"] == "new_message"]
+        assert [packet["data"]["client_message_id"] for packet in news] == ["first"]
     for asker in askers.values():
         await asker.drain()
     stored = count()

@@ -1,0 +1,21 @@
+/** The plugin's refusals: [the sentence or a pattern, key of the text, names of the pattern's groups]. */
+export const ERRORS = [
+  ["Only the owner and admins can see and change the rules of a group, and what came of them",
+    "filters.error_managers_only"],
+  ["Rule not found", "filters.error_rule_gone"],
+  ["Held message not found", "filters.held_gone"],
+  ["The sender is not in the chat any more", "filters.error_sender_left"],
+  ["The message is being approved", "filters.error_being_approved"],
+  ["User is not muted", "filters.error_not_muted"],
+  ["Every sender must be a member of the chat", "filters.error_not_members"],
+  ["A rule needs a name that can be shown", "filters.error_no_name"],
+  [/^There is no word in (.+)$/, "filters.error_not_a_word", ["line"]],
+  [/^(.+) is no domain such as example\.org$/, "filters.error_domain", ["domain"]],
+  [/^The pattern cannot be used: ([\s\S]*)$/, "filters.error_pattern", ["why"]],
+  [/^The pattern is too large/, "filters.error_pattern_large"],
+  ["The pattern must not match the empty text", "filters.error_pattern_empty"],
+  ["The pattern takes too long: make its repetitions shorter", "filters.error_pattern_slow"],
+  [/^A group cannot have more than (\d+) rules$/, "filters.error_too_many_rules", ["most"]],
+  [/^The rules of a group cannot have more than (\d+) words together$/, "filters.error_too_many_words", ["most"]],
+  [/^The patterns of a group cannot come to more than \d+ steps$/, "filters.error_patterns_large"],
+];
