@@ -61,7 +61,7 @@ class ContentHandler(RequestHandler):
     """Answers GET and HEAD with content that is the same for everybody.
 
     It needs no sign-in and is not counted by the limits: an answer out of memory costs no more than a refusal would,
-    a first visit asks for more than a hundred files, and many people may share an address.
+    and many people may share an address.
     """
 
     cache_control: ClassVar[str] = NO_CACHE

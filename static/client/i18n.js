@@ -76,14 +76,14 @@ export async function loadLanguage(code = wanted) {
  * @returns {string} the key itself if there is no such text
  */
 export function t(key, values = {}) {
-  const { code, messages } = shown.value;
+  const { messages } = shown.value;
   let text = messages[key] ?? key;
   if (typeof text === "object") {
-    text = text[new Intl.PluralRules(code).select(values.count)] ?? text.other ?? key;
+    text = text[format(Intl.PluralRules, {}).select(values.count)] ?? text.other ?? key;
   }
   return text.replace(/\{(\w+)\}/g, (placeholder, name) => {
     const value = values[name] ?? placeholder;
-    return typeof value === "number" && name === "count" ? value.toLocaleString(locale.value) : value;
+    return typeof value === "number" && name === "count" ? formatNumber(value) : value;
   });
 }
 

@@ -15,12 +15,12 @@ async () => {
 """
 
 ONLY_THE_STORE = """
-import { loadLanguage } from "./i18n.js";
-import { checkSession } from "./store/sign_in.js";
+import { loadLanguage } from "../i18n.js";
+import { checkSession } from "../store/sign_in.js";
 await loadLanguage();
 checkSession();
 """
-"""In place of main.js: nothing is drawn, and nobody but the test asks for anything."""
+"""In place of the packed modules: nothing is drawn, and nobody but the test asks for anything."""
 
 WATCH_SOCKETS = """
 (() => {
@@ -95,7 +95,7 @@ class StorePage:
         """The same with a browser that is there."""
         await client.context.add_init_script(WATCH_SOCKETS)
         script = {"body": ONLY_THE_STORE, "content_type": "text/javascript"}
-        await client.context.route("**/client/main.js", lambda route: route.fulfill(**script))
+        await client.context.route("**/client/packed/first.js", lambda route: route.fulfill(**script))
         return await cls(client).visit()
 
     async def visit(self):

@@ -77,9 +77,11 @@ async def test_from_signing_in_to_signing_out_without_a_mouse(open_client, peopl
     await keys.press("End")
     await keys.press("Enter")
     await expect(client.dialog).to_contain_text("Recall this message?")
-    await expect(client.button("Recall", client.dialog)).to_be_focused()
+    await expect(client.button("Cancel", client.dialog)).to_be_focused()  # what cannot be undone wants one key more
+    await tab_to(client, client.button("Recall", client.dialog))
     await keys.press("Enter")
     await expect(at_bob.message("Message recalled")).to_be_visible()
+    await expect(client.message("Message recalled")).to_be_focused()
     await keys.press("Escape")
     await expect(client.composer).to_be_focused()
 

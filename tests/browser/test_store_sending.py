@@ -1,9 +1,12 @@
 """What is sent arrives once and in order, or says why not: over breaks, restarts, tabs and a server that is busy."""
 
+import asyncio
 import json
 import random
+from contextlib import suppress
 
 import pytest
+from playwright.async_api import Error
 from store_page import StorePage, forgive, say
 
 PENDING = "store.pending(it)"
@@ -288,12 +291,16 @@ async def test_files_that_cannot_be_sent(open_client, pair):
     [entry] = await page.call(PENDING, chat_id)
     assert (entry["status"], entry["error"]) == ("failed", "The file is too large for this server.")
     await page.call("store.discard(it)", entry["client_message_id"])
-    await page.page.route("**/files", lambda route: None)  # it never gets anywhere
+    stuck = asyncio.Queue()
+    await page.page.route("**/files", stuck.put)
     await page.call(
         f"store.sendMessage(it.id, {{ content: 'the text', files: {FILES} }})", {"id": chat_id, "names": ["a.txt"]}
     )
+    upload = await stuck.get()
     await page.page.reload()
     await page.prepare()
+    with suppress(Error):  # there is nobody any more to be told
+        await upload.abort()
     await page.until("store.pending(it)[0].status === 'failed'", chat_id)
     [entry] = await page.call(PENDING, chat_id)
     assert entry["content"] == "the text" and "Attach it again" in entry["error"]

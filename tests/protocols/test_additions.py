@@ -1,6 +1,7 @@
 """What Nova adds to the actions protocol: edits, new titles, typing, presence. Source: contract "actions" section 8."""
 
 import pytest
+from protocols.test_uploads import upload
 
 from nova_tornado.app import open_nova
 
@@ -93,6 +94,24 @@ async def test_a_send_may_still_be_repeated_after_its_message_was_edited(people)
     (again,) = await hers.expect("new_message")
     assert (again["message"]["message_id"], again["message"]["message"]) == (message, "hello")
     await his.expect_nothing()
+
+
+@pytest.mark.gen_test
+async def test_a_message_with_files_names_the_senders_own_id_too_and_no_history_does(people):
+    alice, bob, chat = await two_friends(people)
+    hers, his = await alice.socket(), await bob.socket()
+    file = await upload(alice)
+    data = {"chat_id": chat, "content": "", "files": [file["id"]], "client_message_id": "one"}
+    for asked, told in ((1, (hers, his)), (2, (hers,))):
+        await hers.send("send_message", data)
+        for socket in told:
+            news = await socket.receive()
+            assert (news["action"], news["data"]["client_message_id"]) == ("new_message", "one"), asked
+            if asked == 1:
+                await socket.expect("messages_read")
+    await his.expect_nothing()
+    newest = (await bob.get(f"/chat/{chat}/messages")).data[0]
+    assert newest["files"] == [file] and "client_message_id" not in newest
 
 
 @pytest.mark.gen_test

@@ -48,8 +48,8 @@ function InviteDialog({ chatId, close }) {
       }
       close();
       const names = formatList(done.map(state.displayName));
-      showToast(t(isManager ? "invitations.added" : "invitations.proposed", { names, group: chat.chat_name,
-        count: done.length }), { kind: "success" });
+      const said = t(isManager ? "invitations.added" : "invitations.proposed", { names, group: chat.chat_name });
+      showToast(said, { kind: "success" });
     } catch (failure) {
       const name = state.displayName(chosen[done.length]);
       setChosen(chosen.slice(done.length));

@@ -117,8 +117,10 @@ export function useListPlace(chatId, { scroller, content }, onArrive) {
     const messageId = messageInAddress(chatId);
     if (messageId !== null && !isOpening.current) {
       untracked(() => {
-        goal.current = { messageId };
-        jumpTo(chatId, messageId);
+        const wanted = goal.current = { messageId };
+        jumpTo(chatId, messageId).catch(() => {
+          if (loaded.error.peek() && goal.current === wanted) goal.current = null; // it stands over the list
+        });
         settle();
       });
     }

@@ -10,7 +10,7 @@ import { useShortcut } from "../ui/index.js";
 import { openActions } from "./message.js";
 import { actionOfKey } from "./message_actions.js";
 
-const INNER_STOPS = "a[href], button, .code-block pre, .table-scroll";
+const INNER_STOPS = "a[href], button";
 
 function setStops(message, tabIndex) {
   message?.querySelectorAll(INNER_STOPS).forEach((element) => {
@@ -78,6 +78,7 @@ export function useMessageKeys({ scroller, rows, goToEnd, onLeave }) {
     const message = event.target.closest(".message");
     const isOnInner = event.target !== message && event.target !== scroller.current;
     if (event.key === "Escape") {
+      if (document.querySelector(":popover-open")) return; // it is meant
       event.preventDefault();
       if (isOnInner && message) message.focus();
       else onLeave();

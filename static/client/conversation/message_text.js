@@ -74,6 +74,10 @@ function Markdown({ text, chatId }) {
     if (text.includes("@")) markMentions(copy, namesIn(chatId), me.peek()?.user_name ?? "");
     copy.querySelectorAll(".code-copy").forEach((button) => (button.textContent = t("message.copy")));
     ref.current.replaceChildren(copy);
+    // What scrolls sideways has to be reached by those who have no other way to scroll it.
+    for (const box of ref.current.querySelectorAll("pre, .table-scroll")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    }
   }, [text, chatId, code, formatter]);
   return html`<div ref=${ref} class=${formatter ? "message-markdown" : "message-typed"} dir="auto"
     onClick=${onClick}></div>`;

@@ -1,6 +1,6 @@
 /** Who has read a message. */
 
-import { html, signal } from "../html.js";
+import { html, signal, useEffect, useRef } from "../html.js";
 import { t } from "../i18n.js";
 import { conversation } from "../store/conversations.js";
 import { chats, displayName, isBot, me } from "../store/state.js";
@@ -35,13 +35,10 @@ function Person({ userId, chatId, isReader }) {
   `;
 }
 
-/** Where openReaders shows it; stands once in a conversation. */
-export function Readers() {
-  if (!shown.value) return null;
-  const { chatId, messageId, anchor } = shown.value;
-  const message = conversation(chatId).messages.value.find((other) => other.message_id === messageId);
-  const close = () => (shown.value = null);
-  if (!message) return null;
+function People({ message }) {
+  const ref = useRef(null);
+  useEffect(() => ref.current.querySelector("button")?.focus(), []);
+  const chatId = message.chat_id;
   const isOther = (id) => id !== message.sender.id && id !== me.value?.id;
   const readerIds = message.read_users.map(({ id }) => id).filter(isOther);
   const members = chats.value.get(chatId)?.member_ids ?? [];
@@ -50,8 +47,7 @@ export function Readers() {
     <ul>${ids.map((id) => html`<${Person} key=${id} userId=${id} chatId=${chatId} isReader=${isReader} />`)}</ul>
   `;
   return html`
-    <${Popover} anchor=${anchor} placement="top-end" class="readers" onClose=${close} role="dialog"
-      aria-label=${t("message.readers")}>
+    <div ref=${ref}>
       <h3 class="section-title">
         ${readerIds.length ? t("message.read_by", { count: readerIds.length }) : t("message.read_by_nobody")}
       </h3>
@@ -60,6 +56,20 @@ export function Readers() {
         <h3 class="section-title">${t("message.not_read_by", { count: notYetIds.length })}</h3>
         ${list(notYetIds, false)}
       `}
+    </div>
+  `;
+}
+
+/** Where openReaders shows it; stands once in a conversation. */
+export function Readers() {
+  if (!shown.value) return null;
+  const { chatId, messageId, anchor } = shown.value;
+  const message = conversation(chatId).messages.value.find((other) => other.message_id === messageId);
+  if (!message) return null;
+  return html`
+    <${Popover} anchor=${anchor} placement="top-end" class="readers" onClose=${() => (shown.value = null)} role="dialog"
+      aria-label=${t("message.readers")}>
+      <${People} message=${message} />
     <//>
   `;
 }

@@ -10,8 +10,8 @@ const NEAR_END_PX = 24;
 const AT_END_PX = 2;
 /** A glide that is not over by then was stopped on its way. */
 const GLIDE_MAX_MS = 700;
-/** So long after the last movement it counts as scrolling. */
-const SCROLLING_MS = 150;
+/** So long after the last movement the day is still shown. */
+const SCROLLING_MS = 1000;
 /** Longer ways are jumped. */
 const GLIDE_MAX_SCREENS = 3;
 

@@ -1,6 +1,6 @@
 /** How two become friends: the form of an invitation, and the button that leads to it. */
 
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
 import { t } from "../i18n.js";
 import { acceptInvitation, inviteFriend } from "../store/friends.js";
 import { displayName, isBot } from "../store/state.js";
@@ -40,7 +40,7 @@ export function InviteForm({ userId, source, onDone, onCancel }) {
     }),
     fields: { comment: /comment/i },
   });
-  useEffect(() => {
+  useLayoutEffect(() => {
     ref.current.querySelector("textarea").focus({ preventScroll: true });
     ref.current.scrollIntoView({ block: "nearest" }); // with its buttons
   }, []);

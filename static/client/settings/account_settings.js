@@ -1,4 +1,4 @@
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
 import { formatList, t } from "../i18n.js";
 import { changeProfile } from "../store/profile.js";
 import { deleteAccount } from "../store/sign_in.js";
@@ -67,7 +67,7 @@ function ProtectedForm({ children, changes, check = () => ({}), success, close }
     check: () => ({ ...check(), oldPassword: !oldPassword && t("settings.old_password_missing") }),
     fields: FIELDS,
   });
-  useEffect(() => ref.current.querySelector(".field-input")?.focus(), []);
+  useLayoutEffect(() => ref.current.querySelector(".field-input").focus(), []);
   const submit = async (event) => {
     event.preventDefault();
     if (await start()) {

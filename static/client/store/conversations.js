@@ -312,10 +312,10 @@ export async function refreshConversations() {
   listening.open();
   if (open?.isLoading.peek() && open.loading.isReading) open.loading.again(); // its answer would be too old
   else if (open?.failure.peek()) jumpToNewest(open.chatId);
-  const turn = open?.turn;
+  const before = open?.messages.peek();
   const page = open?.isFilled ? await reread(open) : null;
   return () => {
-    if (page && open.isFilled && (open.turn === turn || open.isLoading.peek() !== "first")) {
+    if (page && open.messages.peek() === before) { // else somebody has jumped meanwhile
       open.messages.value = keepSame(open.messages.peek(), page.messages);
       open.atEnd.value = !page.isFull;
     }

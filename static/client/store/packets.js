@@ -19,6 +19,17 @@ const PRESENCE_PAUSE_MS = 300;
 /** The deletion of an account takes the server a moment after its first packets. */
 const ACCOUNT_DELETION_MS = 1_500;
 
+let ownChange = Promise.resolve(); // of the account
+
+/**
+ * Let the store know that the account is being changed from here. The answer may bring another cookie (a new password
+ * does), and the packet that tells of the change comes before it: whoever asks meanwhile has the old one, and is refused.
+ * @param {Promise<object>} answer
+ */
+export function noteOwnChange(answer) {
+  ownChange = answer.catch(() => {});
+}
+
 const listeners = new Map(); // action → Set of functions
 let onChatGone = () => {};
 
@@ -73,7 +84,7 @@ const CHANGES = {
   },
   profile_change() {
     const { id } = me.peek();
-    request("GET", "/user").then((user) => {
+    ownChange.then(() => request("GET", "/user")).then((user) => {
       if (me.peek()?.id === id) setMe(user);
     }, () => {}); // the next one, or coming back, tells of it
   },

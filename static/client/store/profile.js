@@ -1,7 +1,12 @@
 /** The user's own account. */
 
-import { setMe } from "./packets.js";
+import { noteOwnChange, setMe } from "./packets.js";
 import { request, upload } from "./requests.js";
+
+async function take(answer) {
+  noteOwnChange(answer);
+  setMe(await answer);
+}
 
 /**
  * Change the account: all of the fields, or nothing.
@@ -10,7 +15,7 @@ import { request, upload } from "./requests.js";
  * @throws {import("./requests.js").ApiError}
  */
 export async function changeProfile(changes) {
-  setMe(await request("PATCH", "/user", changes));
+  await take(request("PATCH", "/user", changes));
 }
 
 /**
@@ -19,5 +24,5 @@ export async function changeProfile(changes) {
  * @throws {import("./requests.js").ApiError}
  */
 export async function uploadAvatar(picture) {
-  setMe(await upload("/user/avatar", picture, "avatar"));
+  await take(upload("/user/avatar", picture, "avatar"));
 }

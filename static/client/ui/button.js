@@ -2,6 +2,9 @@ import { html } from "../html.js";
 import { Icon } from "./icon.js";
 import { Spinner } from "./waiting.js";
 
+/** A busy button does nothing, but is not `disabled`: browsers take the focus from such, and it would be lost. */
+const BUSY = { type: "button", onClick: undefined, "aria-busy": "true", "aria-disabled": "true" };
+
 /**
  * A button with words. All other props go to the `<button>`.
  *
@@ -15,7 +18,7 @@ export function Button({ variant = "secondary", icon, busy, disabled, size = "m"
   const { children, buttonRef, ...rest } = props;
   return html`
     <button type="button" ...${rest} ref=${buttonRef} class=${`button button-${variant} button-${size} ${className}`}
-      disabled=${disabled || busy} aria-busy=${busy ? "true" : undefined}>
+      disabled=${disabled} ...${busy ? BUSY : {}}>
       ${busy ? html`<${Spinner} size=${18} />` : icon && html`<${Icon} name=${icon} size=${size === "s" ? 16 : 18} />`}
       ${children && html`<span>${children}</span>`}
     </button>
@@ -47,8 +50,8 @@ export function LinkButton({ variant = "secondary", icon, class: className = "",
 export function IconButton({ icon, label, variant = "ghost", size = 20, busy, class: className = "", ...props }) {
   const { buttonRef, disabled, children, ...rest } = props;
   return html`
-    <button type="button" title=${label} ...${rest} ref=${buttonRef} aria-label=${label} disabled=${disabled || busy}
-      aria-busy=${busy ? "true" : undefined} class=${`icon-button icon-button-${variant} ${className}`}>
+    <button type="button" title=${label} ...${rest} ref=${buttonRef} aria-label=${label} disabled=${disabled}
+      class=${`icon-button icon-button-${variant} ${className}`} ...${busy ? BUSY : {}}>
       ${busy ? html`<${Spinner} size=${size} />` : html`<${Icon} name=${icon} size=${size} />`}${children}
     </button>
   `;
