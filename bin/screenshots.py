@@ -58,7 +58,9 @@ HAIR = {
     "short": "",
     "beard": "",
     "bald": "",
-    "curls": "".join(f'<circle cx="{x}" cy="{y}" r="24" fill="{{0}}"/>' for x, y in ((82, 84), (174, 84), (74, 120), (182, 120))),
+    "curls": "".join(
+        f'<circle cx="{x}" cy="{y}" r="24" fill="{{0}}"/>' for x, y in ((82, 84), (174, 84), (74, 120), (182, 120))
+    ),
 }
 FRINGE = {
     "long": '<path d="M80 112c4-56 92-56 96 0-30-6-50-22-58-34-6 16-20 30-38 34z" fill="{0}"/>',
@@ -222,8 +224,13 @@ async def tell_story(world: World) -> None:
     await say(3 * DAY, "books", "elena", "I finished it on the train. *Not one* dry eye in the carriage.")
     await say(3 * DAY - 9 * MINUTE, "books", "maya", "No spoilers, I am on page 40!")
     await say(2 * DAY + 2 * HOUR, "maya-tomasz", "tomasz", "Thanks for the drill, it is back in your shed.")
-    await say(2 * DAY, "kitchen", "jonas", "The fronts are in. Green it is.", files={
-        "kitchen.png": await world.draw(KITCHEN, 960)})
+    await say(
+        2 * DAY,
+        "kitchen",
+        "jonas",
+        "The fronts are in. Green it is.",
+        files={"kitchen.png": await world.draw(KITCHEN, 960)},
+    )
     await say(2 * DAY - 20 * MINUTE, "kitchen", "maya", "Oh, that is lovely with the brass.")
 
     await say(DAY + 5 * HOUR, "maya-wei", "wei", "周末见！我把地图发给你。")
@@ -253,16 +260,30 @@ async def make_group(world: World, key: str, name: str, owner: str, *members: st
 async def tell_of_the_hike(world: World) -> None:
     """The chat that is shown."""
     say = world.say
-    first = await say(DAY + 3 * HOUR, "hike", "jonas", "Who is in for the ridge on Saturday? Forecast says sun until four.")
+    first = await say(
+        DAY + 3 * HOUR, "hike", "jonas", "Who is in for the ridge on Saturday? Forecast says sun until four."
+    )
     await say(DAY + 3 * HOUR - MINUTE, "hike", "priya", "Me! And my new boots.", reply_to=first)
     await say(DAY + 2 * HOUR, "hike", "elena", "In. I can bring the stove and coffee ☕")
-    await say(6 * HOUR, "hike", "tomasz", "Here is the ridge from last autumn, to get you in the mood.", files={
-        "ridge.png": await world.draw(RIDGE, 960)})
-    plan = await say(5 * HOUR + 40 * MINUTE, "hike", "maya", "Stunning. The plan, then:\n\n- **7:40** train from platform 3\n"
-        "- **9:15** at the trailhead, bus `412`\n- back by *six*, soup at my place")
+    await say(
+        6 * HOUR,
+        "hike",
+        "tomasz",
+        "Here is the ridge from last autumn, to get you in the mood.",
+        files={"ridge.png": await world.draw(RIDGE, 960)},
+    )
+    plan = await say(
+        5 * HOUR + 40 * MINUTE,
+        "hike",
+        "maya",
+        "Stunning. The plan, then:\n\n- **7:40** train from platform 3\n"
+        "- **9:15** at the trailhead, bus `412`\n- back by *six*, soup at my place",
+    )
     await say(5 * HOUR + 38 * MINUTE, "hike", "elena", "Soup! 🍲 I am sold twice.", reply_to=plan)
     edited = await say(5 * HOUR + 30 * MINUTE, "hike", "jonas", "I will take the rope and the first-aid kit.")
-    await world.act("jonas", "edit_message", {"message_id": edited, "content": "I will take the first-aid kit and two headlamps."})
+    await world.act(
+        "jonas", "edit_message", {"message_id": edited, "content": "I will take the first-aid kit and two headlamps."}
+    )
     await say(25 * MINUTE, "hike", "priya", "Is it all right if Noor comes along? She has a car for the way back.")
     await say(21 * MINUTE, "hike", "maya", "Of course, the more the merrier. I will add her.")
     await world.read("hike", "maya", "jonas", "elena")
@@ -277,8 +298,13 @@ async def tell_of_today(world: World) -> None:
     world.chats["nova"] = max(chat["chat"]["chat_id"] for chat in chats)
     await ask_bot(world, 4 * HOUR, "/time Tokyo")
     await ask_bot(world, 3 * HOUR + 50 * MINUTE, "/remind 2d Pack the rain jackets")
-    await say(3 * HOUR, "design", "wei", "The new icons are in the branch. Sizes as we said:\n\n```css\n.icon {\n"
-        "  inline-size: 1.25rem;\n  stroke-width: 1.75;\n}\n```")
+    await say(
+        3 * HOUR,
+        "design",
+        "wei",
+        "The new icons are in the branch. Sizes as we said:\n\n```css\n.icon {\n"
+        "  inline-size: 1.25rem;\n  stroke-width: 1.75;\n}\n```",
+    )
     await say(2 * HOUR + 50 * MINUTE, "design", "maya", "Beautiful. Shipping them today.")
     for text in ("I have put the notes of the review here.", "And we moved the next one to Thursday, eleven."):
         await say(70 * MINUTE, "design", "priya", text)

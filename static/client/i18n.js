@@ -134,7 +134,7 @@ export function formatRelative(time_s) {
   if (ago_s < JUST_NOW_S) return t("time.now");
   if (ago_s < HOUR_S) {
     const minutes = Math.max(1, Math.round(ago_s / MINUTE_S));
-    return format(Intl.RelativeTimeFormat, { style: "narrow", numeric: "always" }).format(-minutes, "minute");
+    return format(Intl.RelativeTimeFormat, { style: "short", numeric: "always" }).format(-minutes, "minute");
   }
   const days = daysAgo(time_s, now);
   if (days <= 0) return formatTime(time_s);

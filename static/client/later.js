@@ -76,16 +76,24 @@ export const openQuickSwitcher = opener(quickSwitcher, "openQuickSwitcher");
  */
 export const markdown = signal(null);
 
-/** Fetch what makes Markdown of texts. A failure is tried again when the connection is back. */
+let isMarkdownAsked = false;
+
+/** Fetch what makes Markdown of texts, unless that is done. A failure is tried again when the connection is back. */
 export function fetchMarkdown() {
+  if (isMarkdownAsked) return;
+  isMarkdownAsked = true;
   import("./conversation/markdown.js").then(
     (module) => { markdown.value = module; },
-    () => addEventListener("online", fetchMarkdown, { once: true }),
+    () => {
+      isMarkdownAsked = false;
+      addEventListener("online", fetchMarkdown, { once: true });
+    },
   );
 }
 
 /** Fetch all of it now, so that it is at hand. A failure is told when it is asked for. */
 export function fetchLater() {
+  fetchMarkdown();
   for (const load of [settingsView, friendsView, findPeople, groupPanel, newGroup, notifications, quickSwitcher]) {
     load().catch(() => {});
   }

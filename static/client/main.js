@@ -3,7 +3,7 @@
 import { config } from "./config.js";
 import { loadLanguage, t } from "./i18n.js";
 import { html, render } from "./html.js";
-import { fetchLater, fetchMarkdown } from "./later.js";
+import { fetchLater } from "./later.js";
 import { navigate, route } from "./route.js";
 import { App } from "./app.js";
 import { isLeaving } from "./store/chats.js";
@@ -57,7 +57,6 @@ async function start() {
   const root = document.getElementById("app");
   root.replaceChildren();
   render(html`<${App} />`, root);
-  fetchMarkdown();
   await session;
   registerWorker();
   (window.requestIdleCallback ?? setTimeout)(fetchLater);

@@ -208,13 +208,17 @@ def open_client(chromium, server, clients, request):
         return client if path is None else await client.open(path)
 
     yield open_one
-    marker = request.node.get_closest_marker("expects_console")
-    expected = marker.args if marker else ()
+    expected, allowed = (marked(request, name) for name in ("expects_console", "allows_console"))
     problems = [problem for client in clients for problem in client.problems]
-    unexpected = [problem for problem in problems if not any(part in problem for part in expected)]
+    unexpected = [problem for problem in problems if not any(part in problem for part in expected + allowed)]
     assert not unexpected, f"unexpected in the browser: {unexpected}"
     for part in expected:
         assert any(part in problem for problem in problems), f"expected in the browser: {part!r}; found: {problems}"
+
+
+def marked(request, name):
+    """What a marker of the test names."""
+    return tuple(part for marker in request.node.iter_markers(name) for part in marker.args)
 
 
 @pytest.fixture(autouse=True)

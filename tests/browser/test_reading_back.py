@@ -41,22 +41,26 @@ async def test_place_is_kept_when_one_looks_elsewhere(open_client, people):
     await expect(client.message("Line 110")).to_be_in_viewport()
 
 
-async def scroll_up_to(client, text, limit=200):
+async def scroll_up_to(client, text, limit=500):
     """Turns the wheel until a message is in sight."""
-    target = client.message(text)
     await client.log.hover()
     for _ in range(limit):
-        if await target.count() and await target.first.evaluate(IN_SIGHT):
+        if await client.log.evaluate(IS_IN_SIGHT, text):
             return
-        await client.page.mouse.wheel(0, -1500)
+        await client.page.mouse.wheel(0, -WHEEL_PX)
         await client.page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => resolve()))")
     raise AssertionError(f"{text!r} did not come")
 
 
-IN_SIGHT = """(element) => {
-  const box = element.getBoundingClientRect();
-  const around = element.closest("[role=log]").getBoundingClientRect();
-  return box.top >= around.top && box.bottom <= around.bottom;
+WHEEL_PX = 500
+"""Less than what is in sight at a time, or a message could be passed."""
+
+IS_IN_SIGHT = """(log, text) => {
+  const around = log.getBoundingClientRect();
+  return [...log.querySelectorAll("article")].some((element) => {
+    const box = element.getBoundingClientRect();
+    return element.textContent.includes(text) && box.top >= around.top && box.bottom <= around.bottom;
+  });
 }"""
 
 

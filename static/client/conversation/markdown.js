@@ -15,8 +15,8 @@ const SEARCH_MAX_MS = 60;
 const NESTING_MAX_LEVELS = 12;
 
 const TAGS = [
-  "a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p", "pre", "strong", "table", "tbody", "td", "th",
-  "thead", "tr", "ul",
+  "a", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "strong", "table",
+  "tbody", "td", "th", "thead", "tr", "ul",
 ];
 const SAFE_URL = /^(?:https?|mailto|tel):/i;
 /** Where an address ends that was typed in the middle of Chinese or Japanese words. */
@@ -74,8 +74,8 @@ const marked = new Marked({
   },
   renderer: {
     heading({ tokens, depth }) {
-      // Not an h1 to h6: these would stand among the headings of the page.
-      return `<p class="heading-${depth}">${this.parser.parseInline(tokens)}</p>\n`;
+      const level = Math.min(depth + 2, 6); // below the headings of the page
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
     },
     image({ href, text }) {
       return `<a href="${escape(href)}">${escape(text || href)}</a>`;

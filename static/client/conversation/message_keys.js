@@ -4,7 +4,7 @@
  * between the list and the composer.
  */
 
-import { useRef } from "../html.js";
+import { useLayoutEffect, useRef } from "../html.js";
 import { t } from "../i18n.js";
 import { useShortcut } from "../ui/index.js";
 import { openActions } from "./message.js";
@@ -26,6 +26,14 @@ function useListedKeys() {
   useShortcut("c", null, t("message.copy_text"), group);
   useShortcut("e", null, t("message.edit"), group);
   useShortcut("delete", null, t("shortcuts.delete_message"), group);
+}
+
+/** Where the focus goes when a message that had it is gone: to what stands in its place, or to the next one. */
+function heir(gone, scroller) {
+  const { key, messageId } = gone.dataset;
+  const all = [...scroller.querySelectorAll(".message")];
+  return all.find((message) => message.dataset.key === key) ??
+    all.find((message) => Number(message.dataset.messageId) > Number(messageId)) ?? all.at(-1);
 }
 
 /** The last of the messages that are wholly in sight, or at least one that is in part. */
@@ -51,6 +59,11 @@ export function useMessageKeys({ scroller, rows, goToEnd, onLeave }) {
   const focused = useRef(null);
   /** Letters act only on a message that the keyboard has gone to; behind a click they are meant for the composer. */
   const byKeyboard = useRef(false);
+
+  useLayoutEffect(() => {
+    const isLost = focused.current && !focused.current.isConnected && document.activeElement === document.body;
+    if (isLost) (heir(focused.current, scroller.current) ?? scroller.current).focus({ preventScroll: true });
+  });
 
   const move = (message, event) => {
     const all = [...scroller.current.querySelectorAll(".message")];

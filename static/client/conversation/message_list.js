@@ -5,7 +5,7 @@ import { formatDay, t } from "../i18n.js";
 import { conversation, openChat } from "../store/conversations.js";
 import { pending } from "../store/outbox.js";
 import { chatTitle, me } from "../store/state.js";
-import { Button, EmptyState, IconButton, isPhone } from "../ui/index.js";
+import { Button, EmptyState, IconButton } from "../ui/index.js";
 import { Announcer } from "./announcer.js";
 import { useListPlace } from "./list_place.js";
 import { Message } from "./message.js";
@@ -23,10 +23,7 @@ const Edge = () => html`
   </div>
 `;
 
-function DayMark({ time_s }) {
-  const Heading = isPhone.value ? "h2" : "h3"; // below that of the chat
-  return html`<${Heading} class="day-mark"><span>${formatDay(time_s)}</span><//>`;
-}
+const DayMark = ({ time_s }) => html`<h2 class="day-mark"><span>${formatDay(time_s)}</span></h2>`;
 
 /** One drawing for each row: the same object again makes preact pass over it. */
 function drawn(row) {

@@ -19,7 +19,7 @@ function State({ message, state }) {
   const label = t(`message.state_${state}`);
   const classes = `message-state state-${state}`;
   if (state !== "some" && state !== "all") {
-    return html`<span class=${classes} role="img" aria-label=${label} title=${label}>${icon}</span>`;
+    return html`<span class=${classes} title=${label}>${icon}<span class="visually-hidden">${label}</span></span>`;
   }
   return html`
     <button type="button" class=${classes} tabindex="-1" aria-label=${label} title=${label}

@@ -1,8 +1,8 @@
 /** The words of a message. */
 
-import { html, untracked, useLayoutEffect, useMemo, useRef, useState } from "../html.js";
+import { html, useEffect, untracked, useLayoutEffect, useMemo, useRef, useState } from "../html.js";
 import { language, t } from "../i18n.js";
-import { markdown } from "../later.js";
+import { fetchMarkdown, markdown } from "../later.js";
 import { navigate } from "../route.js";
 import { chats, me, user } from "../store/state.js";
 import { copyText } from "./clipboard.js";
@@ -68,6 +68,7 @@ function Markdown({ text, chatId }) {
   const ref = useRef(null);
   const code = language.value;
   const formatter = markdown.value; // until it is there, texts are shown as they were typed
+  useEffect(fetchMarkdown, []);
   useLayoutEffect(() => {
     const copy = document.createDocumentFragment();
     copy.append(formatter ? formatter.rendered(text).cloneNode(true) : text);

@@ -1,6 +1,15 @@
 /** Where one was in each chat, as long as the page lives. */
 
+import { computed, effect } from "../html.js";
+import { me } from "../store/state.js";
+
 const places = new Map(); // chat id → ScrollKeeper's place
+
+const userId = computed(() => me.value?.id);
+effect(() => {
+  userId.value; // another user begins anew
+  places.clear();
+});
 
 /** Remember the place in a chat; at the end there is nothing to remember. */
 export function rememberPlace(chatId, place) {

@@ -165,8 +165,10 @@ export function BefriendButton({ userId, source, onInvite, onLeave = () => {}, s
     asks: () => html`<${Button} size=${size} variant="primary" icon="check" data-row busy=${isBusy} onClick=${accept}
       aria-label=${t("friends.accept_of", { name })}>${t("friends.accept")}<//>`,
     invited: () => html`<${Tag} tone="success">${t("friends.invited")}<//>`,
-    stranger: () => html`<${Button} size=${size} variant=${variant} icon="user-plus" data-row busy=${isBusy} onClick=${add}
-      aria-label=${t("friends.add_named", { name })}>${t(size === "s" ? "friends.add_short" : "friends.add")}<//>`,
+    stranger: () => html`<${Button} size=${size} variant=${variant} icon="user-plus" data-row busy=${isBusy}
+      onClick=${add} aria-label=${t("friends.add_named", { name })}>
+        ${t(size === "s" ? "friends.add_short" : "friends.add")}
+      <//>`,
   };
   return contents[kind] ? html`<span ref=${place} class="befriend" tabindex="-1">${contents[kind]()}</span>` : null;
 }

@@ -63,7 +63,7 @@ export function changeChat(chat, packet, myId) {
       return withMessage(chat, data.message, myId);
     case "messages_read":
       // All that comes behind this packet is unread, even if a newer answer of the server had counted it already.
-      return data.user_id === myId ? { ...chat, unread_count: 0 } : chat;
+      return data.user_id === myId ? { ...chat, unread_count: 0, counted_id: 0 } : chat;
     case "message_edited": {
       const { message_id, message, edited_at } = data.message;
       const isLast = chat.last_message?.message_id === message_id && !chat.last_message.deleted;

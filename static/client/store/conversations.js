@@ -4,9 +4,10 @@
  */
 
 import { batch, computed, effect, signal } from "@preact/signals";
-import { changeMessages, indexOf, keepSame, merge, withoutUser } from "./message_changes.js";
 import { chatIdOf } from "./chat_changes.js";
 import { loadChat } from "./chat_loading.js";
+import { noteListening, noteUpToDate, whenListening, whenUpToDate } from "./listening.js";
+import { changeMessages, indexOf, keepSame, merge, withoutUser } from "./message_changes.js";
 import { record } from "./recording.js";
 import { ApiError, isPassing, request } from "./requests.js";
 import { ask } from "./socket.js";
@@ -279,28 +280,6 @@ function placeSeparator(opened) {
 
 // Connection: see catch_up.js
 
-let listening = gate();
-let upToDate = gate();
-const whenListening = () => listening.promise;
-const whenUpToDate = () => upToDate.promise;
-
-function gate() {
-  const made = { isOpen: false };
-  made.promise = new Promise((resolve) => {
-    made.open = () => {
-      made.isOpen = true;
-      resolve();
-    };
-  });
-  return made;
-}
-
-/** Packets come no longer: what is loaded is no longer kept up to date. */
-export function noteDeaf() {
-  if (listening.isOpen) listening = gate(); // who waits at a closed one goes on waiting there
-  if (upToDate.isOpen) upToDate = gate();
-}
-
 /**
  * Packets come again. What is loaded is old: of the open chat it is read again, of others it is dropped.
  * @returns {Promise<() => void>} to be called when the lists are up to date, before what was kept aside is applied
@@ -309,19 +288,35 @@ export function noteDeaf() {
 export async function refreshConversations() {
   const open = conversations.get(openId);
   batch(() => [...conversations.values()].filter((other) => other !== open).forEach(empty));
-  listening.open();
+  noteListening();
   if (open?.isLoading.peek() && open.loading.isReading) open.loading.again(); // its answer would be too old
   else if (open?.failure.peek()) jumpToNewest(open.chatId);
   const before = open?.messages.peek();
   const page = open?.isFilled ? await reread(open) : null;
   return () => {
-    if (page && open.messages.peek() === before) { // else somebody has jumped meanwhile
-      open.messages.value = keepSame(open.messages.peek(), page.messages);
-      open.atEnd.value = !page.isFull;
-    }
+    if (page && open.messages.peek() === before) place(open, page); // else somebody has jumped meanwhile
     if (open) placeSeparator(open);
-    upToDate.open();
+    noteUpToDate();
   };
+}
+
+function place(open, page) {
+  const before = open.messages.peek();
+  const wasAtEnd = open.atEnd.peek();
+  let messages = keepSame(before, page.messages);
+  open.atEnd.value = !page.isFull;
+  if (!wasAtEnd) {
+    // What lies behind is loaded when somebody goes there, as before.
+    messages = messages.filter((message) => message.message_id <= before.at(-1).message_id);
+    open.atEnd.value = !page.isFull && messages.length === page.messages.length;
+  } else if (messages.length > MAX_LOADED_MESSAGES && open.atEnd.peek() && chatBeingRead.peek() === open.chatId) {
+    messages = messages.slice(-MAX_LOADED_MESSAGES);
+    open.atBeginning.value = false;
+  } else if (messages.length > MAX_LOADED_MESSAGES) {
+    messages = messages.slice(0, Math.max(MAX_LOADED_MESSAGES, before.length));
+    open.atEnd.value = !page.isFull && messages.length === page.messages.length;
+  }
+  open.messages.value = messages;
 }
 
 async function reread({ chatId, messages }) {

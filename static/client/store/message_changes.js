@@ -66,7 +66,13 @@ export function keepSame(known, read) {
  *   new message belongs to it; and User.Basic of an id
  * @returns {object[]} the same list if nothing changed
  */
-export function changeMessages(messages, { action, data }, { isAtEnd, userOf }) {
+export function changeMessages(messages, packet, how) {
+  const changed = after(messages, packet, how);
+  const isSame = changed.length === messages.length && changed.every((message, index) => message === messages[index]);
+  return isSame ? messages : changed;
+}
+
+function after(messages, { action, data }, { isAtEnd, userOf }) {
   switch (action) {
     case "new_message":
       return withMessage(messages, data, isAtEnd);
@@ -134,14 +140,12 @@ function withoutText(messages, id) {
 }
 
 function withReader(messages, userId, userOf) {
-  const changed = [...messages];
-  for (let index = messages.length - 1; index >= 0; index -= 1) {
-    const readers = messages[index].read_users;
-    if (readers.some(({ id }) => id === userId)) break; // who has read a message has read those before it
-    const read_users = [...readers, userOf(userId)].sort((one, other) => one.id - other.id);
-    changed[index] = { ...messages[index], read_users };
-  }
-  return changed;
+  // All are looked at: one that the packets have not come to yet may name a reader whom those before it lack.
+  return messages.map((message) => {
+    if (message.read_users.some(({ id }) => id === userId)) return message;
+    const read_users = [...message.read_users, userOf(userId)].sort((one, other) => one.id - other.id);
+    return { ...message, read_users };
+  });
 }
 
 function withoutReader(message, userId) {

@@ -11,15 +11,13 @@ import { onPacket } from "./packets.js";
 import { ApiError, isPassing, later, pauseMs } from "./requests.js";
 import { ask } from "./socket.js";
 import { chats, me } from "./state.js";
+import { createId, TAB, whenGone } from "./tab_life.js";
 import { uploadFile } from "./uploads.js";
 
-/** So often a tab looks for messages that closed tabs have left. */
-const ADOPTION_MS = 20_000;
 /** What the server says about a file that has waited too long for its message. */
 const FILE_GONE = "A file is unknown, attached already, or was uploaded too long ago";
 const HELD = "The message waits for approval";
 
-const TAB = createId();
 const entries = signal(new Map()); // client_message_id → entry
 const blobs = new Map(); // client_message_id → the Files of an entry of this tab
 const uploading = new Map(); // client_message_id → AbortController
@@ -27,14 +25,7 @@ const acknowledged = new Set(); // stored by the server, the packet not applied 
 const sending = new Map(); // chat id → Promise of the sender at work
 let userId = null;
 let isConnected = false;
-let adoptionTimer = null;
 let lastCreatedMs = 0;
-
-/** An id that nobody else will have. `randomUUID` is missing on pages of plain http. */
-function createId() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 const keyOf = (id) => `outbox.${userId}.${id}`;
 
@@ -217,7 +208,6 @@ async function sendAll(chatId) {
 /** The connection is there: send all that waits. Resolves when it is sent, or cannot be. */
 export async function resumeSending() {
   isConnected = true;
-  await adopt();
   const chatIds = new Set([...entries.peek().values()].map((entry) => entry.chat_id));
   await Promise.all([...chatIds].map(send));
 }
@@ -246,30 +236,28 @@ onPacket("message_declined", ({ client_message_id: id }) =>
 
 // Tabs
 
-/** The tabs of this browser that live, or null where the browser does not tell. */
-async function livingTabs() {
-  if (!navigator.locks) return null;
-  const { held } = await navigator.locks.query();
-  return new Set(held.map(({ name }) => name));
-}
+const watched = new Set();
 
-const lockOf = (tab) => `nova.tab.${tab}`;
-
-/** Take over what tabs have left that are gone. Where one cannot know, all: the server recognises repeats. */
-async function adopt() {
-  const living = await livingTabs();
-  for (const entry of entries.peek().values()) {
-    const isLost = entry.status === "uploading" && !blobs.has(entry.client_message_id);
-    if (isMine(entry) ? !isLost : living?.has(lockOf(entry.tab))) continue;
-    change(entry.client_message_id, { tab: TAB, ...(isLost ? { status: "failed", error: "file lost" } : {}) });
-    if (entry.status === "pending") send(entry.chat_id);
+/** Take over what a tab leaves when it is gone. Should two tabs do so, the server recognises the repeats. */
+async function adoptFrom(tab) {
+  if (watched.has(tab)) return;
+  watched.add(tab);
+  await whenGone(tab);
+  watched.delete(tab);
+  for (const { client_message_id: id, chat_id, status, tab: owner } of entries.peek().values()) {
+    if (owner !== tab) continue;
+    change(id, { tab: TAB, ...(status === "uploading" ? { status: "failed", error: "file lost" } : {}) });
+    if (status === "pending") send(chat_id);
   }
 }
 
 function take(text) {
   try {
     const entry = JSON.parse(text);
-    if (entry?.client_message_id && Array.isArray(entry.files)) put(entry);
+    if (!entry?.client_message_id || !Array.isArray(entry.files)) return;
+    put(entry);
+    if (!isMine(entry)) adoptFrom(entry.tab);
+    else if (entry.status === "uploading" && !blobs.has(entry.client_message_id)) start(entry.client_message_id);
   } catch {
     // not ours
   }
@@ -282,14 +270,11 @@ addEventListener("storage", ({ key, newValue }) => {
   else take(newValue);
 });
 
-navigator.locks?.request(lockOf(TAB), () => new Promise(() => {})); // held as long as the tab lives
-
 /** A user has signed in: what they have not sent yet is there again. */
 export function openOutbox(id) {
   closeOutbox();
   userId = id;
   for (const key of storedKeys(`outbox.${id}.`)) take(readStored(key));
-  adoptionTimer = setInterval(() => isConnected && adopt(), ADOPTION_MS);
 }
 
 /**
@@ -297,7 +282,6 @@ export function openOutbox(id) {
  * @param {number|null} deletedId the user whose account is gone: then it goes, too
  */
 export function closeOutbox(deletedId = null) {
-  clearInterval(adoptionTimer);
   pauseSending();
   for (const stop of uploading.values()) stop.abort(new DOMException("", "AbortError"));
   uploading.clear();

@@ -23,7 +23,7 @@ let ownChange = Promise.resolve(); // of the account
 
 /**
  * Let the store know that the account is being changed from here. The answer may bring another cookie (a new password
- * does), and the packet that tells of the change comes before it: whoever asks meanwhile has the old one, and is refused.
+ * does), and the packet that tells of the change comes before it: who asks meanwhile has the old one, and is refused.
  * @param {Promise<object>} answer
  */
 export function noteOwnChange(answer) {
