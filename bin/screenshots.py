@@ -1,330 +1,235 @@
 """Takes the pictures in docs/img: runs a Nova on an empty database, lets people talk, and photographs Maya's screen.
 
-Usage: bin/screenshots [NAME...]. The server's clock is moved by hand, so that the talk has taken some days and ends on a
-Tuesday at 14:32, as the browser's clock says, too. What is drawn is drawn by Chromium itself, from SVG.
+Usage: bin/screenshots [NAME...]. The talk has taken some days and ends on a Tuesday at 14:32, as the browser's clock
+says, too; what is drawn is drawn by Chromium itself. So runs differ little.
 """
 
 import asyncio
 import importlib.util
-import json
 import os
-import re
 import sys
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
+from screenshots_world import NOW, World
 
 from nova_tornado.plugin.loader import Plugins
 from nova_tornado.storage.embedded import EmbeddedMongo
-from nova_tornado.testing.people import Person
 from nova_tornado.testing.running import RunningNova
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "img"
 
-_TODAY = datetime.now(UTC)
-NOW = (_TODAY - timedelta(days=(_TODAY.weekday() - 1) % 7 or 7)).replace(hour=14, minute=32, second=0, microsecond=0)
-"""When the pictures are taken: the last Tuesday. Not a day of long ago: the database, which knows the real time only,
-removes sessions that have expired."""
-
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 PHONE_SCALE = 2
-AVATAR_PX = 256
-
-FACES = {
-    # background, skin, hair, shirt, style of the hair
-    "maya": ("#c9bcff", "#d9a078", "#3a2a20", "#4b3fb5", "long"),
-    "jonas": ("#ffd9a8", "#f2c9a5", "#c98b3a", "#2f6f5e", "short"),
-    "priya": ("#ffc6d2", "#b97a4f", "#1f1a1a", "#b3365b", "bun"),
-    "elena": ("#b8e6d9", "#f5d2b8", "#8a3b2a", "#27766a", "bob"),
-    "tomasz": ("#bcd9ff", "#eec3a0", "#4a3a2e", "#2c4f8f", "beard"),
-    "wei": ("#ffe9a3", "#f0cba0", "#1d1d24", "#96702a", "short"),
-    "robert": ("#d8dee6", "#f0c8a8", "#b9bcc2", "#4d5a6b", "bald"),
-    "sam": ("#d2f0b6", "#8a5a3c", "#241c18", "#4d7a26", "curls"),
-}
-"""Who has drawn a picture of themselves. The others keep the one that Nova makes of their name."""
-
-HAIR = {
-    "long": '<path d="M70 120c0-90 116-90 116 0v90H70z" fill="{0}"/>',
-    "bob": '<path d="M66 130c0-100 124-100 124 0v34H66z" fill="{0}"/>',
-    "bun": '<circle cx="128" cy="44" r="26" fill="{0}"/><path d="M74 116c0-76 108-76 108 0v24H74z" fill="{0}"/>',
-    "short": "",
-    "beard": "",
-    "bald": "",
-    "curls": "".join(
-        f'<circle cx="{x}" cy="{y}" r="24" fill="{{0}}"/>' for x, y in ((82, 84), (174, 84), (74, 120), (182, 120))
-    ),
-}
-FRINGE = {
-    "long": '<path d="M80 112c4-56 92-56 96 0-30-6-50-22-58-34-6 16-20 30-38 34z" fill="{0}"/>',
-    "bob": '<path d="M78 118c2-62 98-62 100 0-40 0-70-12-84-32-2 14-8 26-16 32z" fill="{0}"/>',
-    "bun": '<path d="M80 106c6-54 90-54 96 0-20-20-76-20-96 0z" fill="{0}"/>',
-    "short": '<path d="M76 112c-6-72 110-72 104 0-6-14-14-22-22-26-20 8-44 8-60-2-10 6-18 14-22 28z" fill="{0}"/>',
-    "beard": '<path d="M78 104c0-64 100-64 100 0-26-18-74-18-100 0z" fill="{0}"/>'
-    '<path d="M80 130c4 60 92 60 96 0-12 14-30 16-48 16s-36-2-48-16z" fill="{0}"/>',
-    "bald": '<path d="M78 118c-4-10-4-20 0-30 0 10 2 18 6 24zM178 118c4-10 4-20 0-30 0 10-2 18-6 24z" fill="{0}"/>',
-    "curls": "".join(f'<circle cx="{x}" cy="66" r="22" fill="{{0}}"/>' for x in (98, 128, 158)),
-}
-
-RIDGE = """
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 600">
-<defs><linearGradient id="sky" x2="0" y2="1"><stop stop-color="#ffb88c"/><stop offset=".55" stop-color="#ffd9b0"/>
-<stop offset="1" stop-color="#fff1dc"/></linearGradient></defs>
-<rect width="960" height="600" fill="url(#sky)"/><circle cx="690" cy="190" r="62" fill="#fff6e0"/>
-<path d="M0 330l120-90 90 60 150-140 130 120 90-60 160 110 90-50 130 90v230H0z" fill="#b99ac4"/>
-<path d="M0 400l150-90 120 70 110-60 170 90 120-70 130 80 160-60v240H0z" fill="#8a78ab"/>
-<path d="M0 470c140-70 260-50 380-20s240 10 330-30 180-30 250 0v180H0z" fill="#55598a"/>
-<path d="M0 540c160-60 330-40 480-10s330 0 480-50v120H0z" fill="#333c63"/>
-<path d="M420 600c20-60 90-60 70-100s-70-30-60-60" stroke="#f4e3c8" stroke-width="9" fill="none"/>
-<g fill="#262d4d"><path d="M110 560l26-84 26 84zM150 570l20-64 20 64zM820 545l26-90 26 90zM862 560l20-70 20 70z"/></g>
-</svg>"""
-
-KITCHEN = """
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 600"><rect width="960" height="600" fill="#f4ede2"/>
-<rect y="430" width="960" height="170" fill="#d9b992"/><g stroke="#c6a27a" stroke-width="3"><path d="M0 490h960M0 550h960"/>
-</g><rect x="60" y="60" width="260" height="150" fill="#3e6b63"/><rect x="340" y="60" width="170" height="150" fill="#4d7f76"/>
-<rect x="60" y="300" width="840" height="22" fill="#fbfaf7"/><rect x="60" y="322" width="840" height="150" fill="#4d7f76"/>
-<g fill="#e6c068"><rect x="180" y="190" width="26" height="6"/><rect x="412" y="190" width="26" height="6"/>
-<rect x="180" y="350" width="40" height="6"/><rect x="420" y="350" width="40" height="6"/></g>
-<g stroke="#3e6b63" stroke-width="4"><path d="M340 322v150M620 322v150"/></g>
-<rect x="580" y="50" width="260" height="170" fill="#bfe3f2"/><path d="M580 220l90-80 60 50 50-40 60 70z" fill="#7fb69a"/>
-<g stroke="#fff" stroke-width="10" fill="none"><rect x="580" y="50" width="260" height="170"/><path d="M710 50v170"/></g>
-<path d="M690 300v-36a18 18 0 0 1 36 0" stroke="#8c8f94" stroke-width="9" fill="none"/>
-<circle cx="470" cy="272" r="26" fill="#7fb069"/><rect x="450" y="272" width="40" height="28" fill="#c96f4a"/></svg>"""
 
 
-def face(name: str) -> str:
-    """A drawn person, as SVG."""
-    background, skin, hair, shirt, style = FACES[name]
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 256">
-<rect width="256" height="256" fill="{background}"/>{HAIR[style].format(hair)}
-<path d="M28 270c6-66 48-84 100-84s94 18 100 84z" fill="{shirt}"/>
-<path d="M106 160h44v34c0 14-10 22-22 22s-22-8-22-22z" fill="{skin}" style="filter:brightness(.92)"/>
-<ellipse cx="128" cy="122" rx="49" ry="57" fill="{skin}"/>{FRINGE[style].format(hair)}
-<g fill="#2b2430"><circle cx="110" cy="122" r="5"/><circle cx="146" cy="122" r="5"/></g>
-<path d="M112 148q16 13 32 0" stroke="#2b2430" stroke-width="4.5" fill="none" stroke-linecap="round"/></svg>"""
+class Camera:
+    """Photographs Maya's screen.
 
-
-class World:
-    """The people, their chats, and the time.
-
-    Attributes:
-        people: by name.
-        chats: ids by the names that this file gives them.
+    Args:
+        url: of the server.
+        cookie: Maya's.
     """
 
-    def __init__(self, nova: RunningNova, artist: BrowserContext) -> None:
-        self._nova = nova
-        self._artist = artist
-        self.people: dict[str, Person] = {}
-        self.chats: dict[str, int] = {}
-        self._last_ids: dict[str, int] = {}
-        self._begin = time.time()
-        self._moved_s = 0.0
+    def __init__(self, browser: Browser, url: str, cookie: str, world: World) -> None:
+        self._browser = browser
+        self._url = url
+        self._cookie = cookie
+        self.world = world
 
-    async def move_to(self, moment: datetime) -> None:
-        """Let the server's time be this one; it never goes back, but at the beginning."""
-        target_s = moment.timestamp() - time.time()
-        self._nova.clock.move(target_s - self._moved_s)
-        self._moved_s = target_s
+    async def open(self, *, theme: str = "light", is_phone: bool = False, is_signed_in: bool = True) -> Page:
+        """A browser at the made-up time."""
+        size = PHONE if is_phone else DESKTOP
+        context = await self._browser.new_context(
+            viewport={"width": size["width"], "height": size["height"]},
+            device_scale_factor=PHONE_SCALE if is_phone else 1,
+            color_scheme="dark" if theme == "dark" else "light",
+            locale="en-GB",
+            timezone_id="UTC",
+            reduced_motion="reduce",
+            is_mobile=is_phone,
+            has_touch=is_phone,
+            service_workers="block",
+        )
+        if is_signed_in:
+            await context.add_cookies([{"name": "sessionid", "value": self._cookie, "url": self._url}])
+        page = await context.new_page()
+        await page.clock.set_fixed_time(NOW)
+        await page.goto(self._url)
+        ready = page.locator(".shell" if is_signed_in else ".sign-in form")
+        await expect(ready).to_be_visible()
+        await expect(page.locator(".skeletons")).to_have_count(0)
+        return page
 
-    async def join(self, *names: str) -> None:
-        """New users."""
-        for name in names:
-            self.people[name] = person = await self._nova.person(name)
-            if name in FACES:
-                await self.upload(person, "/user/avatar", f"{name}.png", await self.draw(face(name), AVATAR_PX))
+    async def go(self, page: Page, place: str) -> None:
+        """To a place of the client."""
+        await page.evaluate("place => { location.hash = place; }", f"#/{place}")
+        await expect(page.locator(".skeletons, [aria-busy=true]")).to_have_count(0)
 
-    async def upload(self, person: Person, path: str, name: str, data: bytes) -> Any:
-        """Send a file as a form; returns the answer's data."""
-        boundary = "picture"
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
-        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return (await person.request("POST", path, raw_body=body, headers=headers)).data
-
-    async def draw(self, svg: str, width: int) -> bytes:
-        """A drawing as PNG, `width` CSS px wide."""
-        page = await self._artist.new_page()
-        await page.set_content(f"<style>body{{margin:0}}svg{{display:block;width:{width}px}}</style>{svg}")
-        data = await page.locator("svg").screenshot()
-        await page.close()
-        return data
-
-    async def befriend(self, name: str, *others: str) -> None:
-        """Friendships, and the private chats that come with them: `maya-jonas`."""
-        for other in others:
-            self.chats[f"{name}-{other}"] = await self.people[name].befriend(self.people[other])
-
-    async def say(self, ago: timedelta, chat: str, name: str, text: str, **more: Any) -> int:
-        """Let somebody say something.
-
-        Args:
-            ago: how long before the pictures.
-            more: `reply_to`, `files`: names of files with their bytes.
-
-        Returns:
-            The message's id.
-        """
-        await self.move_to(NOW - ago)
-        person = self.people[name]
-        data: dict[str, Any] = {"chat_id": self.chats[chat], "content": text}
-        if "reply_to" in more:
-            data["reply_to"] = more["reply_to"]
-        if files := more.get("files"):
-            data["files"] = [(await self.upload(person, "/files", *file))["id"] for file in files.items()]
-        packets = await self.act(name, "send_message", data)
-        return next(
-            int(packet["data"]["message"]["message_id"]) for packet in packets if packet["action"] == "new_message"
+    async def chat(self, page: Page, key: str, more: str = "") -> None:
+        """To a chat, with all of its pictures there."""
+        await self.go(page, f"chats/{self.world.chats[key]}{more}")
+        await expect(page.get_by_role("log")).to_be_visible()
+        await page.wait_for_function(
+            "() => [...document.images].every((image) => image.complete && image.naturalWidth)"
         )
 
-    async def act(self, name: str, action: str, data: Any) -> list[Any]:
-        """One packet of somebody's; returns what came of it."""
-        client = await self.people[name].speak("actions")
-        await client.send({"action": action, "data": data})
-        packets = await client.drain()
-        client.close()
-        refusals = [packet for packet in packets if not packet["ok"]]
-        assert not refusals, refusals
-        return packets
+    async def take(self, page: Page, name: str) -> None:
+        """Photograph, and close the browser."""
+        await page.evaluate("document.fonts.ready")
+        await page.mouse.move(0, 0)
+        path = FOLDER / f"{name}.png"
+        data = await page.screenshot(animations="disabled", caret="hide")
+        path.write_bytes(smaller(data))
+        await page.context.close()
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1024:.0f} kB")
 
-    async def read(self, chat: str, *names: str) -> None:
-        """Let people read all of a chat."""
+
+async def conversation(camera: Camera) -> None:
+    """A group, in the light theme, while somebody writes."""
+    page = await camera.open()
+    await camera.chat(page, "hike")
+    await camera.world.act("priya", "typing", {"chat_id": camera.world.chats["hike"]})
+    await expect(page.locator(".typing-notice")).to_be_visible()
+    await camera.take(page, "conversation")
+
+
+async def dark(camera: Camera) -> None:
+    """Another chat, in the dark theme."""
+    page = await camera.open(theme="dark")
+    await camera.chat(page, "design")
+    await camera.take(page, "dark")
+
+
+async def group(camera: Camera) -> None:
+    """Who is in a group, beside its messages."""
+    page = await camera.open()
+    await camera.chat(page, "hike", "/panel/details")
+    await camera.take(page, "group")
+
+
+async def assistant(camera: Camera) -> None:
+    """The talk with the built-in bot, and the choice of commands."""
+    page = await camera.open()
+    await camera.chat(page, "nova")
+    await page.get_by_role("textbox", name="Message", exact=True).press_sequentially("/")
+    await expect(page.get_by_role("listbox")).to_be_visible()
+    await camera.take(page, "assistant")
+
+
+async def friends(camera: Camera) -> None:
+    """Friends in their groups."""
+    page = await camera.open()
+    await camera.go(page, f"friends/{camera.world.people['jonas'].id}")
+    await camera.take(page, "friends")
+
+
+async def settings(camera: Camera) -> None:
+    """The settings."""
+    page = await camera.open()
+    await camera.go(page, "settings/profile")
+    await camera.take(page, "settings")
+
+
+async def sign_in(camera: Camera) -> None:
+    """The first page of all."""
+    page = await camera.open(is_signed_in=False)
+    await page.evaluate("document.activeElement.blur()")
+    await camera.take(page, "sign-in")
+
+
+async def phone_chats(camera: Camera) -> None:
+    """The list of chats on a phone."""
+    await camera.take(await camera.open(is_phone=True), "phone-chats")
+
+
+async def phone_conversation(camera: Camera) -> None:
+    """A chat on a phone."""
+    page = await camera.open(is_phone=True)
+    await camera.chat(page, "hike")
+    await camera.take(page, "phone-conversation")
+
+
+async def phone_dark(camera: Camera) -> None:
+    """A chat on a phone, in the dark theme."""
+    page = await camera.open(theme="dark", is_phone=True)
+    await camera.chat(page, "maya-priya")
+    await camera.take(page, "phone-dark")
+
+
+SHOTS: dict[str, Callable[[Camera], Awaitable[None]]] = {
+    "conversation": conversation,
+    "dark": dark,
+    "group": group,
+    "assistant": assistant,
+    "friends": friends,
+    "settings": settings,
+    "sign-in": sign_in,
+    "phone-chats": phone_chats,
+    "phone-conversation": phone_conversation,
+    "phone-dark": phone_dark,
+}
+
+
+def smaller(png: bytes) -> bytes:
+    """The same picture in fewer bytes."""
+    return png
+
+
+def load_setup() -> ModuleType:
+    """bin/browser.py, which is no module of a package."""
+    spec = importlib.util.spec_from_file_location("browser_setup", ROOT / "bin" / "browser.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["browser_setup"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+async def photograph(nova: RunningNova, names: list[str]) -> None:
+    """Make the world, and take the pictures."""
+    setup = load_setup()
+    found = setup.browser()
+    os.environ["PLAYWRIGHT_NODEJS_PATH"] = found.node
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=found.chromium, args=["--no-sandbox"])
+        world = World(nova, await browser.new_context())
+        await world.build()
+        maya = world.people["maya"]
+        assert maya.cookie is not None
+        camera = Camera(browser, f"http://127.0.0.1:{nova.port}", maya.cookie, world)
         for name in names:
-            await self.act(name, "messages_read", {"chat_id": self.chats[chat]})
+            await SHOTS[name](camera)
+        await browser.close()
 
 
-DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+def main() -> None:
+    """Take the pictures that the command line names.
+
+    Raises:
+        SystemExit: there is no picture of such a name.
+    """
+    names = sys.argv[1:] or list(SHOTS)
+    if unknown := [name for name in names if name not in SHOTS]:
+        raise SystemExit(f"nova: no picture {unknown[0]!r}; there are {', '.join(SHOTS)}")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        embedded = EmbeddedMongo(Path(folder) / "mongo")
+        embedded.launch()
+        try:
+            embedded.wait_ready()
+            nova = RunningNova(runner, embedded.uri, Plugins(), {}, Path(folder) / "data")
+            nova.run(nova.start())
+            runner.run(photograph(nova, names))
+            nova.run(nova.stop())
+        finally:
+            embedded.stop()
 
 
-async def tell_story(world: World) -> None:
-    """All that has happened before the pictures."""
-    await world.move_to(NOW - 6 * DAY)
-    await world.join("maya", "jonas", "priya", "elena", "tomasz", "wei", "robert", "sam", "noor", "oliver")
-    maya = world.people["maya"]
-    await world.befriend("maya", "jonas", "priya", "elena", "tomasz", "wei", "robert")
-    await world.befriend("jonas", "priya", "elena", "tomasz")
-    await world.befriend("priya", "wei", "noor")
-    await organise_friends(maya, world)
-
-    await make_group(world, "hike", "Saturday hike 🥾", "maya", "jonas", "priya", "elena", "tomasz")
-    await make_group(world, "kitchen", "Kitchen renovation", "jonas", "maya", "tomasz")
-    await make_group(world, "design", "Design team", "priya", "maya", "wei")
-    await make_group(world, "books", "Book circle", "maya", "elena", "priya")
-    await maya.post(f"/chat/{world.chats['hike']}/{world.people['jonas'].id}/admin", True)
-
-    say = world.say
-    await say(3 * DAY, "books", "elena", "I finished it on the train. *Not one* dry eye in the carriage.")
-    await say(3 * DAY - 9 * MINUTE, "books", "maya", "No spoilers, I am on page 40!")
-    await say(2 * DAY + 2 * HOUR, "maya-tomasz", "tomasz", "Thanks for the drill, it is back in your shed.")
-    await say(
-        2 * DAY,
-        "kitchen",
-        "jonas",
-        "The fronts are in. Green it is.",
-        files={"kitchen.png": await world.draw(KITCHEN, 960)},
-    )
-    await say(2 * DAY - 20 * MINUTE, "kitchen", "maya", "Oh, that is lovely with the brass.")
-
-    await say(DAY + 5 * HOUR, "maya-wei", "wei", "周末见！我把地图发给你。")
-    await say(DAY + 4 * HOUR, "maya-wei", "maya", "Great, see you then!")
-    await tell_of_the_hike(world)
-    await tell_of_today(world)
-    await world.move_to(NOW)
-
-
-async def organise_friends(maya: Person, world: World) -> None:
-    """Maya's groups of friends and nicknames."""
-    groups = {}
-    for name in ("Family", "Work"):
-        groups[name] = (await maya.post("/friend/group/add", {"group_name": name})).data["group_id"]
-    for name, group in (("robert", "Family"), ("wei", "Work"), ("priya", "Work")):
-        path = f"/friend/{world.people[name].id}"
-        await maya.patch(path, {"group_id": groups[group]})
-    await maya.patch(f"/friend/{world.people['robert'].id}", {"nickname": "Dad"})
-
-
-async def make_group(world: World, key: str, name: str, owner: str, *members: str) -> None:
-    """A group chat."""
-    members_of = [world.people[member] for member in members]
-    world.chats[key] = await world.people[owner].new_group(*members_of, name=name)
-
-
-async def tell_of_the_hike(world: World) -> None:
-    """The chat that is shown."""
-    say = world.say
-    first = await say(
-        DAY + 3 * HOUR, "hike", "jonas", "Who is in for the ridge on Saturday? Forecast says sun until four."
-    )
-    await say(DAY + 3 * HOUR - MINUTE, "hike", "priya", "Me! And my new boots.", reply_to=first)
-    await say(DAY + 2 * HOUR, "hike", "elena", "In. I can bring the stove and coffee ☕")
-    await say(
-        6 * HOUR,
-        "hike",
-        "tomasz",
-        "Here is the ridge from last autumn, to get you in the mood.",
-        files={"ridge.png": await world.draw(RIDGE, 960)},
-    )
-    plan = await say(
-        5 * HOUR + 40 * MINUTE,
-        "hike",
-        "maya",
-        "Stunning. The plan, then:\n\n- **7:40** train from platform 3\n"
-        "- **9:15** at the trailhead, bus `412`\n- back by *six*, soup at my place",
-    )
-    await say(5 * HOUR + 38 * MINUTE, "hike", "elena", "Soup! 🍲 I am sold twice.", reply_to=plan)
-    edited = await say(5 * HOUR + 30 * MINUTE, "hike", "jonas", "I will take the rope and the first-aid kit.")
-    await world.act(
-        "jonas", "edit_message", {"message_id": edited, "content": "I will take the first-aid kit and two headlamps."}
-    )
-    await say(25 * MINUTE, "hike", "priya", "Is it all right if Noor comes along? She has a car for the way back.")
-    await say(21 * MINUTE, "hike", "maya", "Of course, the more the merrier. I will add her.")
-    await world.read("hike", "maya", "jonas", "elena")
-
-
-async def tell_of_today(world: World) -> None:
-    """What came today, and is unread."""
-    say, maya = world.say, world.people["maya"]
-    nova = next(user for user in (await maya.get("/bots")).data["bots"] if user["user"]["user_name"] == "nova")["user"]
-    await maya.post("/friend/invite", {"id": nova["id"], "comment": "", "source": "search"})
-    chats = (await maya.get("/chat")).data
-    world.chats["nova"] = max(chat["chat"]["chat_id"] for chat in chats)
-    await ask_bot(world, 4 * HOUR, "/time Tokyo")
-    await ask_bot(world, 3 * HOUR + 50 * MINUTE, "/remind 2d Pack the rain jackets")
-    await say(
-        3 * HOUR,
-        "design",
-        "wei",
-        "The new icons are in the branch. Sizes as we said:\n\n```css\n.icon {\n"
-        "  inline-size: 1.25rem;\n  stroke-width: 1.75;\n}\n```",
-    )
-    await say(2 * HOUR + 50 * MINUTE, "design", "maya", "Beautiful. Shipping them today.")
-    for text in ("I have put the notes of the review here.", "And we moved the next one to Thursday, eleven."):
-        await say(70 * MINUTE, "design", "priya", text)
-    await say(40 * MINUTE, "maya-robert", "robert", "Your mother asks whether you eat enough. I said soup.")
-    await world.read("maya-robert", "maya")
-    await say(8 * MINUTE, "maya-priya", "priya", "Noor says yes! 🎉")
-    await say(7 * MINUTE, "maya-priya", "priya", "She would love to bring her dog, too.")
-    for chat in ("books", "kitchen", "maya-tomasz", "maya-jonas", "maya-elena", "maya-wei", "nova"):
-        await world.read(chat, "maya")
-    invitation = {"id": maya.id, "comment": "We met at the climbing gym. I have your chalk bag!", "source": "search"}
-    await world.people["sam"].post("/friend/invite", invitation)
-
-
-async def ask_bot(world: World, ago: timedelta, text: str) -> None:
-    """Ask the assistant, and wait for its answer."""
-    await world.move_to(NOW - ago)
-    client = await world.people["maya"].speak("actions")
-    await client.send({"action": "send_message", "data": {"chat_id": world.chats["nova"], "content": text}})
-    while True:
-        packet = await client.receive()
-        if packet["action"] == "new_message" and packet["data"]["message"]["sender"]["user_name"] == "nova":
-            break
-    client.close()
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,8 @@ export const languages = [
   { code: "zh", name: "中文" },
 ];
 
+/** Shown where nothing better is there. */
+const DEFAULT_LANGUAGE = "en";
 /** What times read like where the language alone does not say it. */
 const LOCALES = { en: navigator.languages.find((tag) => /^en\b/.test(tag)) ?? "en", ru: "ru", zh: "zh-CN" };
 /** While an unfinished minute counts as now, in seconds. */
@@ -22,7 +24,7 @@ const DAY_S = 86400;
 
 function firstLanguage() {
   const wanted = [readStored("language"), ...navigator.languages].map((tag) => tag?.slice(0, 2).toLowerCase());
-  return wanted.find((code) => languages.some((known) => known.code === code)) ?? "en";
+  return wanted.find((code) => languages.some((known) => known.code === code)) ?? DEFAULT_LANGUAGE;
 }
 
 const shown = signal({ code: firstLanguage(), messages: {} });
@@ -55,17 +57,22 @@ export async function setLanguage(code) {
  */
 export async function loadLanguage(code = wanted) {
   wanted = code;
-  const load = async (prefix) => {
-    const answer = await fetch(new URL(`${code}.json`, prefix));
+  const load = async (prefix, language) => {
+    const answer = await fetch(new URL(`${language}.json`, prefix));
     if (!answer.ok) throw new Error(`${answer.url}: ${answer.status}`);
     return answer.json();
   };
-  const ofParts = config.modules.filter((module) => module.messages).map((module) =>
-    load(new URL(module.messages.replace(/\/?$/, "/"), location.href)).catch((error) => {
+  const loadPart = async ({ messages }) => {
+    const prefix = new URL(messages.replace(/\/?$/, "/"), location.href);
+    try {
+      return await load(prefix, code).catch(() => load(prefix, DEFAULT_LANGUAGE)); // a plugin may not speak all
+    } catch (error) {
       console.warn("The messages of a plugin's part cannot be had:", error);
       return {};
-    }));
-  const all = await Promise.all([...ofParts, load(new URL("../messages/", import.meta.url))]);
+    }
+  };
+  const ofParts = config.modules.filter((module) => module.messages).map(loadPart);
+  const all = await Promise.all([...ofParts, load(new URL("../messages/", import.meta.url), code)]);
   if (wanted === code) shown.value = { code, messages: Object.assign({}, ...all) }; // else another was chosen meanwhile
 }
 

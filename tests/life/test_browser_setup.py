@@ -186,7 +186,7 @@ def test_browser_tests_are_left_out_where_that_is_wished(processes):
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_browser_tests_say_in_one_line_that_there_is_no_browser(processes):
     code, out = run_pytest(
-        "-n", processes, "-k", "page_comes", ONE_TEST, NOVA_CHROMIUM="/nowhere", NOVA_TEST_BROWSER=""
+        "-n", processes, f"{ONE_TEST}::test_first_visit_is_small", NOVA_CHROMIUM="/nowhere", NOVA_TEST_BROWSER=""
     )
     assert code == 1, out
     assert "nova: NOVA_CHROMIUM=/nowhere is not a Chromium that runs here" in out

@@ -17,7 +17,7 @@ const MENTION_PLACE = /(?:^|[^\w@-])@([\w()@.-]*)$/;
  * @param {string} text @param {number} caret -1: something is selected
  * @returns {{kind: "command"|"mention", from: number, word: string}|null} `from`: where the sign before the word stands
  */
-export function wordAt(text, caret) {
+function wordAt(text, caret) {
   if (caret < 0) return null;
   const before = text.slice(0, caret);
   const command = COMMAND_PLACE.exec(before);
@@ -62,8 +62,8 @@ function membersLike(chat, word) {
  * @param {string} props.text
  * @param {number} props.caret
  * @param {(text: string, caret: number) => void} props.onChange the text with what was chosen
- * @returns {{list: object|null, onKeyDown: (event: KeyboardEvent) => boolean}} `list`: props for CompletionList; whether
- *   a key was for it
+ * @returns {{list: object|null, onKeyDown: (event: KeyboardEvent) => boolean}} `list`: props for CompletionList;
+ *   onKeyDown says whether a key was for it
  */
 export function useCompletion({ chat, text, caret, onChange }) {
   const place = wordAt(text, caret);

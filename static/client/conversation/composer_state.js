@@ -7,7 +7,7 @@ import { me } from "../store/state.js";
 import { showToast } from "../ui/index.js";
 
 /** The most files that a message can have (the server's FILES_MAX_COUNT). */
-export const FILES_MAX_COUNT = 10;
+const FILES_MAX_COUNT = 10;
 
 const composers = new Map();
 let lastFileId = 0;

@@ -7,8 +7,9 @@ import { localUrl } from "../config.js";
 /** So many characters of texts are kept with what was made of them. */
 const CACHE_MAX_CHARACTERS = 1_000_000;
 /**
- * So long a text may make us look for the ends of its emphasis, links and addresses. Ordinary texts of 20,000 characters need a
- * tenth of it; texts that were made to be slow would take seconds, and the rest of them is shown as it was typed.
+ * So long a text may make us look for the ends of its emphasis, links and addresses. Ordinary texts of 20,000
+ * characters need a tenth of it; texts that were made to be slow would take seconds, and the rest of them is shown as
+ * it was typed.
  */
 const SEARCH_MAX_MS = 60;
 /** Quotes and lists in one another, so many deep; what is deeper is text. */

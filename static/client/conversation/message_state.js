@@ -5,7 +5,9 @@ import { formatDate, formatTime, t } from "../i18n.js";
 import { Icon } from "../ui/index.js";
 import { openReaders } from "./readers.js";
 
-const ICON_OF_STATE = { pending: "clock", held: "clock", failed: "alert", sent: "check", some: "checks", all: "checks" };
+const ICON_OF_STATE = {
+  pending: "clock", held: "clock", failed: "alert", sent: "check", some: "checks", all: "checks",
+};
 
 /** How wide the line is, in widths of a digit: the last line of the text leaves so much free. */
 export function metaWidth({ message, state }) {

@@ -51,14 +51,14 @@ function asMessage(sending, sender, messages) {
  * @param {object} message
  * @param {number[]} otherIds of the members that are expected to read
  */
-export function readState(message, otherIds) {
+function readState(message, otherIds) {
   const readers = new Set(message.read_users.map(({ id }) => id));
   const count = otherIds.filter((id) => readers.has(id)).length;
   return count === 0 ? "sent" : count < otherIds.length ? "some" : "all";
 }
 
 /** The other members of a chat; bots count only among themselves, since they answer without having to read. */
-export function readersExpected(chat, myId) {
+function readersExpected(chat, myId) {
   const others = chat.member_ids.filter((id) => id !== myId);
   const people = others.filter((id) => !isBot(id));
   return people.length ? people : others;
@@ -98,8 +98,9 @@ const kindOf = (message) => (isRecalled(message) ? "recalled" : isSystem(message
  * @param {Map<string, object>} [known] the rows of the last time, by key: those that are the same are used again, so
  *   that what is drawn of them can stay
  * @returns {{days: {key: number, time_s: number, rows: object[]}[], rows: Map<string, object>}} of each row: `key`,
- *   `kind` ("message", "system", "recalled"), `message`, `day`, `isOwn`, `isFirst` and `isLast` of its author's group, `state`
- *   of an own one ("pending", "held", "failed", "sent", "some", "all"), `isUnreadBefore` (the separator stands before it)
+ *   `kind` ("message", "system", "recalled"), `message`, `day`, `isOwn`, `isFirst` and `isLast` of its author's group,
+ *   `state` of an own one ("pending", "held", "failed", "sent", "some", "all"), `isUnreadBefore` (the separator stands
+ *   before it)
  */
 export function timeline({ chat, me, messages, sendings, separatorId }, known = new Map()) {
   const expected = readersExpected(chat, me.id);
