@@ -1,7 +1,8 @@
 """Takes the pictures in docs/img: runs a Nova on an empty database, lets people talk, and photographs Maya's screen.
 
 Usage: bin/screenshots [NAME...]. The talk has taken some days and ends on a Tuesday at 14:32, as the browser's clock
-says, too; what is drawn is drawn by Chromium itself. So runs differ little.
+says, too; what is drawn is drawn by Chromium itself. So runs differ little, if the fonts are the same: on Debian,
+fonts-inter, fonts-noto-color-emoji and fonts-noto-cjk.
 """
 
 import asyncio
@@ -14,30 +15,43 @@ from pathlib import Path
 from types import ModuleType
 
 from playwright.async_api import Browser, Page, async_playwright, expect
-from screenshots_world import NOW, World
+from small_png import smaller
+from world import NOW, World
 
 from nova_tornado.plugin.loader import Plugins
 from nova_tornado.storage.embedded import EmbeddedMongo
 from nova_tornado.testing.running import RunningNova
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "img"
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 PHONE_SCALE = 2
 
+FONTS_CONF = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+<include ignore_missing="yes">/etc/fonts/fonts.conf</include>
+<match><test name="family"><string>system-ui</string></test>
+<edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
+</fontconfig>
+"""
+"""The client takes the system's own font, which is another one on each system; this one looks like most of them."""
+
 
 class Camera:
     """Photographs Maya's screen.
 
     Args:
+        darkroom: a page to work on pictures in.
         url: of the server.
         cookie: Maya's.
     """
 
-    def __init__(self, browser: Browser, url: str, cookie: str, world: World) -> None:
+    def __init__(self, browser: Browser, darkroom: Page, url: str, cookie: str, world: World) -> None:
         self._browser = browser
+        self._darkroom = darkroom
         self._url = url
         self._cookie = cookie
         self.world = world
@@ -85,7 +99,7 @@ class Camera:
         await page.mouse.move(0, 0)
         path = FOLDER / f"{name}.png"
         data = await page.screenshot(animations="disabled", caret="hide")
-        path.write_bytes(smaller(data))
+        path.write_bytes(await smaller(self._darkroom, data))
         await page.context.close()
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1024:.0f} kB")
 
@@ -176,11 +190,6 @@ SHOTS: dict[str, Callable[[Camera], Awaitable[None]]] = {
 }
 
 
-def smaller(png: bytes) -> bytes:
-    """The same picture in fewer bytes."""
-    return png
-
-
 def load_setup() -> ModuleType:
     """bin/browser.py, which is no module of a package."""
     spec = importlib.util.spec_from_file_location("browser_setup", ROOT / "bin" / "browser.py")
@@ -191,18 +200,22 @@ def load_setup() -> ModuleType:
     return module
 
 
-async def photograph(nova: RunningNova, names: list[str]) -> None:
+async def photograph(nova: RunningNova, names: list[str], fonts_conf: Path) -> None:
     """Make the world, and take the pictures."""
+    fonts_conf.write_text(FONTS_CONF)
+    environ: dict[str, str | float | bool] = {**os.environ, "FONTCONFIG_FILE": str(fonts_conf)}
     setup = load_setup()
     found = setup.browser()
     os.environ["PLAYWRIGHT_NODEJS_PATH"] = found.node
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found.chromium, args=["--no-sandbox"])
+        flags = ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none"]
+        browser = await playwright.chromium.launch(executable_path=found.chromium, args=flags, env=environ)
         world = World(nova, await browser.new_context())
         await world.build()
         maya = world.people["maya"]
         assert maya.cookie is not None
-        camera = Camera(browser, f"http://127.0.0.1:{nova.port}", maya.cookie, world)
+        darkroom = await (await browser.new_context()).new_page()
+        camera = Camera(browser, darkroom, f"http://127.0.0.1:{nova.port}", maya.cookie, world)
         for name in names:
             await SHOTS[name](camera)
         await browser.close()
@@ -225,7 +238,7 @@ def main() -> None:
             embedded.wait_ready()
             nova = RunningNova(runner, embedded.uri, Plugins(), {}, Path(folder) / "data")
             nova.run(nova.start())
-            runner.run(photograph(nova, names))
+            runner.run(photograph(nova, names, Path(folder) / "fonts.conf"))
             nova.run(nova.stop())
         finally:
             embedded.stop()

@@ -247,7 +247,7 @@ class World:
 
     async def _make_groups(self) -> None:
         for key, name, owner, *members in (
-            ("hike", "Saturday hike 🥾", "maya", "jonas", "priya", "elena", "tomasz"),
+            ("hike", "Saturday hike", "maya", "jonas", "priya", "elena", "tomasz"),
             ("kitchen", "Kitchen renovation", "jonas", "maya", "tomasz"),
             ("design", "Design team", "priya", "maya", "wei"),
             ("books", "Book circle", "maya", "elena", "priya"),
