@@ -33,8 +33,8 @@ FONTS_CONF = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
 <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
-<match><test name="family"><string>system-ui</string></test>
-<edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
+<alias binding="strong"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias>
+<alias binding="strong"><family>sans</family><prefer><family>Inter</family></prefer></alias>
 </fontconfig>
 """
 """The client takes the system's own font, which is another one on each system; this one looks like most of them."""
@@ -89,9 +89,7 @@ class Camera:
         """To a chat, with all of its pictures there."""
         await self.go(page, f"chats/{self.world.chats[key]}{more}")
         await expect(page.get_by_role("log")).to_be_visible()
-        await page.wait_for_function(
-            "() => [...document.images].every((image) => image.complete && image.naturalWidth)"
-        )
+        await page.evaluate("() => Promise.all([...document.images].map((image) => image.decode()))")
 
     async def take(self, page: Page, name: str) -> None:
         """Photograph, and close the browser."""
@@ -131,7 +129,7 @@ async def assistant(camera: Camera) -> None:
     """The talk with the built-in bot, and the choice of commands."""
     page = await camera.open()
     await camera.chat(page, "nova")
-    await page.get_by_role("textbox", name="Message", exact=True).press_sequentially("/")
+    await page.get_by_role("textbox", name="Message", exact=True).press_sequentially("/r")
     await expect(page.get_by_role("listbox")).to_be_visible()
     await camera.take(page, "assistant")
 
@@ -202,7 +200,6 @@ def load_setup() -> ModuleType:
 
 async def photograph(nova: RunningNova, names: list[str], fonts_conf: Path) -> None:
     """Make the world, and take the pictures."""
-    fonts_conf.write_text(FONTS_CONF)
     environ: dict[str, str | float | bool] = {**os.environ, "FONTCONFIG_FILE": str(fonts_conf)}
     setup = load_setup()
     found = setup.browser()
@@ -236,6 +233,7 @@ def main() -> None:
         embedded.launch()
         try:
             embedded.wait_ready()
+            (Path(folder) / "fonts.conf").write_text(FONTS_CONF)
             nova = RunningNova(runner, embedded.uri, Plugins(), {}, Path(folder) / "data")
             nova.run(nova.start())
             runner.run(photograph(nova, names, Path(folder) / "fonts.conf"))

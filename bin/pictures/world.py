@@ -31,6 +31,7 @@ FACES = {
     "tomasz": ("#bcd9ff", "#eec3a0", "#4a3a2e", "#2c4f8f", "beard"),
     "wei": ("#ffe9a3", "#f0cba0", "#1d1d24", "#96702a", "short"),
     "robert": ("#d8dee6", "#f0c8a8", "#b9bcc2", "#4d5a6b", "bald"),
+    "oliver": ("#e3d5c8", "#c98d63", "#5a3d28", "#7a4a2b", "beard"),
     "sam": ("#d2f0b6", "#8a5a3c", "#241c18", "#4d7a26", "curls"),
 }
 """Who has drawn a picture of themselves. The others keep the one that Nova makes of their name."""
@@ -156,7 +157,7 @@ STORY = (
     ),
     Line(4 * HOUR, "nova", "maya", "/time Tokyo"),
     Line(3 * HOUR + 50 * MINUTE, "nova", "maya", "/remind 2d Pack the rain jackets"),
-    Line(3 * HOUR + 49 * MINUTE, "nova", "maya", "/roll 2d6"),
+    Line(3 * HOUR + 49 * MINUTE, "nova", "maya", "/summary Saturday hike"),
     Line(
         3 * HOUR,
         "design",

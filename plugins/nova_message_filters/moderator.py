@@ -20,7 +20,7 @@ from nova_tornado.api import Event, Nova, OutgoingMessage, errors, events, model
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CHECK_LIMIT_S = 0.15
+CHECK_LIMIT_S = 0.8
 """Less than the core gives a filter: what takes longer is refused here, politely, and does not count as a failure."""
 INLINE_MAX_STEPS = 1_000_000
 """Characters of a text by steps of the patterns: about 8 ms at worst. What may take longer runs in a thread."""

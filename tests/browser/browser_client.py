@@ -15,8 +15,6 @@ DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 
 NO_NEWS = (
-    # Whoever is not signed in is told so by the answer to `GET /user`, and browsers report each 403.
-    re.compile(r"the server responded with a status of 403 .*/user\)"),
     # Most tests do without the service worker, which Playwright says in the console.
     re.compile(r"Service Worker registration blocked by Playwright"),
 )
@@ -88,6 +86,14 @@ class Client:
         """The client is signed in and has caught up."""
         await expect(self.page.locator(".shell")).to_be_attached()
         await expect(self.page.locator(".skeletons")).to_have_count(0)
+
+    async def until(self, condition):
+        """Waits for something that nothing on the page shows: an expression of JavaScript.
+
+        Playwright's own `wait_for_function` evaluates it again and again, which the page's content policy forbids.
+        """
+        look = f"() => ({condition}) ? resolve() : requestAnimationFrame(look)"
+        await self.page.evaluate(f"() => new Promise((resolve) => {{ const look = {look}; look(); }})")
 
     async def tab(self, path="/"):
         """Another tab of the same browser; it shares the session and the storage."""

@@ -10,6 +10,7 @@ import inspect
 import itertools
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -74,13 +75,15 @@ async def limited(work):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Keeps what is to be seen when a test fails."""
+    """Keeps what is to be seen when a test fails, until it passes."""
     report = yield
     clients = item.funcargs.get("clients")
-    if report.failed and call.when == "call" and clients:
-        folder = FAILURES / re.sub(r"[^\w.-]+", "-", item.nodeid.removeprefix("tests/browser/"))
-        item.funcargs["run"](keep(clients, folder))
-        report.sections.append(("browser", f"What the pages showed is kept in {folder}"))
+    if call.when == "call" and clients:
+        folder = FAILURES / re.sub(r"[^\w.-]+", "-", item.nodeid.removeprefix("tests/browser/")).strip("-")
+        shutil.rmtree(folder, ignore_errors=True)
+        if report.failed:
+            item.funcargs["run"](keep(clients, folder))
+            report.sections.append(("browser", f"What the pages showed is kept in {folder}"))
     return report
 
 

@@ -70,7 +70,7 @@ async def test_desktop_notification_comes_while_the_page_is_hidden_and_leads_to_
     assert await page.evaluate("window.notices.length") == 0
     await page.evaluate("goAway(true)")
     await bob.say(chat_id, "Look **here**")
-    await page.wait_for_function("window.notices.length === 1")
+    await client.until("window.notices.length === 1")
     notice = await page.evaluate("window.notices[0]")
     assert notice["title"] == bob.name and notice["body"].startswith("Look")
     await page.evaluate("window.notices[0].notice.onclick()")

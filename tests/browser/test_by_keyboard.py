@@ -100,6 +100,7 @@ async def test_from_signing_in_to_signing_out_without_a_mouse(open_client, peopl
     await expect(client.dialog).to_have_count(0)
     await expect(details).to_be_focused()
     await keys.press("Control+k")
+    await expect(page.get_by_role("combobox", name="Go to a chat or action")).to_be_focused()
     await keys.type("new group")
     await keys.press("Enter")
     await expect(client.dialog.get_by_role("textbox", name="Name of the group")).to_be_focused()
@@ -114,7 +115,9 @@ async def test_from_signing_in_to_signing_out_without_a_mouse(open_client, peopl
     account = client.button(f"Account menu of {alice.name}")
     await tab_to(client, account, key="Shift+Tab")
     await keys.press("Enter")
-    await keys.type("sign")
+    await expect(page.get_by_role("menuitem").first).to_be_focused()
+    await keys.press("End")
+    await expect(page.get_by_role("menuitem", name="Sign out")).to_be_focused()
     await keys.press("Enter")
     await expect(page.get_by_text("You have signed out.")).to_be_visible()
 

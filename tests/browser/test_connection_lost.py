@@ -148,10 +148,7 @@ async def test_client_opens_without_a_network_and_says_so(open_client, people):
     alice = await people("alice")
     client = await open_client(alice, worker=True)
     page = client.page
-    await page.evaluate(
-        "navigator.serviceWorker.ready.then((ready) => new Promise((resolve) => { const wait = () =>"
-        " navigator.serviceWorker.controller ? resolve() : setTimeout(wait, 20); wait(); }))"
-    )
+    await client.until("navigator.serviceWorker.controller")
     await client.context.set_offline(True)
     await page.reload()
     await expect(page.get_by_role("heading", name="You are offline")).to_be_visible()

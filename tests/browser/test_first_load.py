@@ -27,7 +27,7 @@ async def load(client):
     """Opens a page; returns what it has loaded, by the browser's own account."""
     await client.context.add_init_script(NOTE_WHEN_USABLE)
     await client.open()
-    await client.page.wait_for_function("window.usableAtMs")
+    await client.until("window.usableAtMs")
     await client.page.wait_for_load_state("networkidle")
     return await client.page.evaluate(LOADED)
 

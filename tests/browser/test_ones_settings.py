@@ -48,7 +48,7 @@ async def test_new_name_and_picture_are_seen_by_others_at_once(open_client, peop
     await expect(mine).to_have_attribute("src", re.compile("^data:image/png"))
 
 
-@pytest.mark.expects_console("status of 400", "status of 409")
+@pytest.mark.expects_console("status of 400", "status of 403", "status of 409")
 async def test_address_and_number_need_the_password(open_client, people):
     alice, bob = await people("alice"), await people("bob")
     await bob.patch("/user", {"old_password": bob.password, "email": f"{bob.name}@example.org"})

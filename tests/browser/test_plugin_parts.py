@@ -336,7 +336,9 @@ async def test_what_waits_is_in_the_panel_and_goes_when_another_manager_approves
     alice, bob, chat_id = await group(people, "alice", "bob")
     await rule(alice, chat_id)
     at_bob = await open_client(bob, f"/#/chats/{chat_id}")
-    await send_checked(at_bob, "Bike for sale", at_bob.message("Bike for sale").get_by_text("waits for approval"))
+    await send_checked(
+        at_bob, "Bike for sale", at_bob.message("Bike for sale").get_by_text("waits for approval by the owner")
+    )
     at_alice = await open_client(alice, f"/#/chats/{chat_id}/panel/rules")
     tab = at_alice.details.get_by_role("tab", name="Waiting")
     await tab.click()

@@ -1,4 +1,4 @@
-import { html, signal, useEffect, useRef, useState } from "../html.js";
+import { html, signal, useLayoutEffect, useRef, useState } from "../html.js";
 import { Icon } from "./icon.js";
 import { IconButton } from "./button.js";
 import { Popover } from "./popover.js";
@@ -21,7 +21,7 @@ function MenuList({ items, label, anchor, placement, onClose }) {
   const ref = useRef(null);
   const shown = items.filter(Boolean);
   const buttons = () => [...ref.current.querySelectorAll("[role^=menuitem]:not(:disabled)")];
-  useEffect(() => buttons()[0]?.focus(), []);
+  useLayoutEffect(() => buttons()[0]?.focus(), []); // before a key can be pressed
   const onKeyDown = (event) => {
     const all = buttons();
     const at = all.indexOf(document.activeElement);
