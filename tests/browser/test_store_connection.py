@@ -52,6 +52,7 @@ async def test_signed_out_here_and_elsewhere(open_client, people):
     await second.online()  # it hears of the sign-in
 
 
+@pytest.mark.allows_console("status of 403")  # it may ask what has changed before it hears of its end
 async def test_a_new_password_elsewhere(open_client, people):
     alice = await people("alice")
     page = await StorePage.open(open_client, alice)

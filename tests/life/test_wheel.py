@@ -21,7 +21,7 @@ from nova_tornado.settings import Settings
 from nova_tornado.web.pages import Pages
 pages = Pages()
 pages.open({}, [], {})
-print(nova_tornado.__file__, pages.files.version, len(pages.client.body))
+print(nova_tornado.__file__, pages.files.version, len(pages.clients[None].body))
 """
 
 

@@ -6,6 +6,12 @@ import { Popover } from "./popover.js";
 /** The menu that a function has opened: {items, at, label}, or null. */
 const opened = signal(null);
 
+/** The buttons of the mouse that are held down, as events have them. */
+let heldButtons = 0;
+for (const type of ["pointerdown", "pointerup", "pointercancel"]) {
+  addEventListener(type, (event) => (heldButtons = event.pointerType === "mouse" ? event.buttons : 0), true);
+}
+
 /**
  * @typedef {object} MenuItem
  * @property {string} label
@@ -123,7 +129,13 @@ export function Menu({ items, label, icon = "more", button, placement = "bottom-
  * @param {() => void} [menu.onClose]
  */
 export function openMenu(menu) {
-  opened.value = menu;
+  const open = () => (opened.value = menu);
+  // Some systems ask for a menu when the button is pressed: in some browsers its release would close the menu again.
+  if (heldButtons) {
+    addEventListener("pointerup", () => setTimeout(open), { once: true });
+  } else {
+    open();
+  }
 }
 
 /** Where menus of openMenu appear; stands once in the app. */
