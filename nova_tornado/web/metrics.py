@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import math
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextvars import Context
 from ipaddress import ip_address
@@ -87,11 +88,11 @@ class LoopLag:
     def start(self) -> None:
         """Measure from now on."""
         loop = asyncio.get_running_loop()
-        due = loop.time() + LAG_INTERVAL_S
-        self._timer = loop.call_at(due, self._look, loop, due, context=Context())
+        due_s = time.monotonic() + LAG_INTERVAL_S  # uvloop's own clock is coarser
+        self._timer = loop.call_later(LAG_INTERVAL_S, self._look, due_s, context=Context())
 
-    def _look(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self.lags_s.observe(max(0.0, loop.time() - due))
+    def _look(self, due_s: float) -> None:
+        self.lags_s.observe(max(0.0, time.monotonic() - due_s))
         self.start()
 
     def stop(self) -> None:
