@@ -168,7 +168,8 @@ def checked_url(text: str) -> str:
     """
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        if parts.scheme in ("http", "https") and parts.hostname and not (parts.username or parts.password):
+        is_server = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+        if is_server and parts.port != 0:  # a port that is no number raises ValueError
             return f"{parts.scheme}://{parts.netloc}"
     except ValueError:
         pass

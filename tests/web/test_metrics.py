@@ -44,7 +44,7 @@ def check_hidden(answer):
 
 @pytest.mark.gen_test
 async def test_a_message_is_counted_once_as_stored_and_for_each_frame_and_receiver(people, guest):
-    alice, chat_id, sockets = await conversation(people)
+    _, chat_id, sockets = await conversation(people)
     before = await metrics(guest)
     await sockets[0].send("send_message", {"chat_id": chat_id, "content": "hello"})
     for socket in sockets:
@@ -79,7 +79,7 @@ async def test_connections_are_counted_by_protocol_and_users_once(people, guest)
 
 @pytest.mark.gen_test
 async def test_repeated_and_refused_sends_are_counted_as_such(people, guest):
-    alice, chat_id, (socket, bobs, _) = await conversation(people)
+    _, chat_id, (socket, bobs, _) = await conversation(people)
     before = await metrics(guest)
     send = {"chat_id": chat_id, "content": "hello", "client_message_id": "first"}
     await socket.send("send_message", send)
@@ -268,7 +268,7 @@ async def test_a_fault_behind_a_socket_is_logged_with_the_id_of_its_connection(p
 
 @pytest.mark.gen_test
 async def test_what_is_written_for_several_is_nobodys(people, nova, json_log, monkeypatch):
-    alice, chat_id, sockets = await conversation(people)
+    _, chat_id, sockets = await conversation(people)
     publish = nova.bus.publish
     scopes = []
 
