@@ -214,6 +214,21 @@ def test_every_setting_has_its_row():
             assert row[3] == f"`{default}`", option.name
 
 
+@pytest.mark.gen_test
+async def test_every_metric_has_its_row(guest, nova):
+    nova.bus.counts.is_connected = True
+    rows = {row[0].strip("`"): row for row in table(OPERATING, "name", "type", "labels")}
+    only_embedded = {name for name in rows if name.startswith("nova_mongod_")}
+    assert len(only_embedded) == 2
+    text = (await guest.get("/metrics")).body.decode()
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    assert kinds.keys() == rows.keys() - only_embedded
+    assert kinds == {name: rows[name][1] for name in kinds}
+    for name, labels in re.findall(r"^(\w+?)(?:_bucket|_sum|_count)?\{(.*)\} ", text, re.MULTILINE):
+        told = set(re.findall(r"`(\w+)`", rows[name][2])) | {"worker", "le"}
+        assert set(re.findall(r'(\w+)="', labels)) <= told, name
+
+
 def test_settings_file_of_the_guide_can_be_used(tmp_path):
     [block] = blocks(OPERATING, "toml")
     (tmp_path / CONFIG_FILE).write_text(block.text)

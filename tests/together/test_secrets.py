@@ -102,8 +102,8 @@ async def test_log_and_metrics_tell_no_text_password_token_name_or_address(
             broken.setattr(MessageService, "send_private", fail)
             await asker.send(frame(protocol, world, "group", f"{MARK} lost", f"{MARK}-lost-{protocol}"))
             assert any(REFUSALS[protocol].read(packet) for packet in await asker.drain())
-    for packets in (await world.drain()).values():
-        assert any(MARK in str(packet) for packet in packets)  # it did go through
+    for (letter, protocol), packets in (await world.drain()).items():
+        assert letter == "A" or any(MARK in str(packet) for packet in packets), protocol  # it did go through
     metrics = await guest.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
     assert metrics.status == 200
     told = written.getvalue() + metrics.body.decode()
