@@ -69,6 +69,11 @@ class Reading:
         """The sum over all workers and labels."""
         return sum(self.of(name).values())
 
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """Which processes it tells of: of several that share a port, the one that was reached."""
+        return tuple(self.label("nova_signed_in_users", "worker"))
+
     def label(self, name: str, label: str) -> list[str]:
         """The values that a label of a metric has, in order."""
         return sorted({dict(labels).get(label, "") for labels in self.of(name)})
@@ -197,11 +202,11 @@ def screen(span: Span, url: str, is_first: bool, paint: bool) -> list[str]:
 
     now = span.now
     begun_s = min(now.of("process_start_time_seconds").values(), default=now.at_s)
-    workers = len(now.label("nova_signed_in_users", "worker"))
+    workers = ", ".join(now.workers)
     lines = [
         styled(f"Nova {', '.join(now.label('nova_info', 'version'))}", BOLD)
         + f" on {url}, up {_duration(now.at_s - begun_s)}"
-        + (f", {workers} workers" if workers > 1 else ""),
+        + (f", worker {workers}" if workers != "0" else ""),
         styled("since the start" if is_first else f"in the last {span.length_s:.1f} s", DIM),
         "",
     ]
@@ -313,6 +318,7 @@ def run(url: str, token: str | None, is_once: bool) -> None:
     if is_once:
         _write("\n".join(lines) + "\n")
         return
+    seen = {now.workers: now}
     with _keys(is_terminal) as has_keys:
         try:
             if is_terminal:
@@ -322,8 +328,10 @@ def run(url: str, token: str | None, is_once: bool) -> None:
                 if _is_ended(has_keys):
                     return
                 try:
-                    then, now = now, read_metrics(url, token)
-                    lines = screen(Span(then, now), url, False, paint)
+                    now = read_metrics(url, token)
+                    then = seen.get(now.workers)  # the last look may have reached another process
+                    seen[now.workers] = now
+                    lines = screen(Span(then, now), url, then is None, paint)
                 except TopError as error:
                     lines[1] = str(error)
         finally:

@@ -29,10 +29,21 @@ ACTIONS = "docs/protocols/actions.md"
 OPERATING = "docs/operating.md"
 GUIDE = "docs/plugins.md"
 OUTSIDE_BOTS = "docs/outside-bots.md"
+SCALING = "docs/scaling.md"
 INCOMING_WEBHOOKS = "/hooks/"
 """They are described there, and are no part of the native protocol."""
 PROTOCOLS = "docs/protocols/README.md"
-OWN_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ACTIONS, PROTOCOLS, OPERATING, GUIDE, OUTSIDE_BOTS)
+OWN_PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    ACTIONS,
+    PROTOCOLS,
+    OPERATING,
+    GUIDE,
+    OUTSIDE_BOTS,
+    SCALING,
+)
 LINE_MAX_CHARACTERS = 120
 END_OF_BLOCK = "-- end of block --"
 NOTIFICATION = re.compile(r"""(?:notification\(|Notice\([^"]*)"([a-z_]+)\"""")

@@ -63,7 +63,7 @@ def test_the_screen_tells_of_it(span):
     text = "\n".join(screen(span, "http://127.0.0.1:8000", is_first=False, paint=False))
     assert "\x1b" not in text
     lines = text.splitlines()
-    assert lines[0] == "Nova 1.2.3 on http://127.0.0.1:8000, up 1 min 42 s, 2 workers"
+    assert lines[0] == "Nova 1.2.3 on http://127.0.0.1:8000, up 1 min 42 s, worker 1, 2"
     rows = [line.split() for line in lines]
     assert ["nova", "0.0%", "2", "MiB"] in rows
     assert ["actions", "1,503"] in rows
