@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from prometheus_client import CollectorRegistry
 from tornado.httpserver import HTTPServer
 from tornado.websocket import WebSocketHandler
 
 from nova_tornado.api import Nova, Offers
 from nova_tornado.domain.errors import NovaError
+from nova_tornado.logs import worker_name
 from nova_tornado.native import chat_handlers, file_handlers, friend_handlers, socket, user_handlers
 from nova_tornado.native.base import NotFoundHandler
 from nova_tornado.native.packets import NAME as NATIVE_NAME
@@ -50,6 +52,7 @@ from nova_tornado.web.base import BODY_MAX_BYTES
 from nova_tornado.web.client_address import ClientAddresses
 from nova_tornado.web.health import HealthHandler
 from nova_tornado.web.limits import RequestLimits
+from nova_tornado.web.metrics import METRICS_PATH, HttpCounts, LoopLag, MetricsHandler, ServerCollector
 from nova_tornado.web.origin import OriginPolicy
 from nova_tornado.web.pages import ABOUT_PATH, About, AboutHandler, ClientPart, Pages, SpokenProtocol
 from nova_tornado.web.pages import ROUTES as PAGE_ROUTES
@@ -112,6 +115,16 @@ class NovaApp:
         self.purges = Purges(self.store)
         self._strikes = Strikes()
         self._filters = Filters(self._strikes)
+        self._http_counts = HttpCounts()
+        self._lag = LoopLag()
+        self._metrics_token = settings.metrics_token
+        data = settings.data if settings.mongo is None else None
+        self._metrics = CollectorRegistry()  # of its own: several Novas may run in one process
+        self._metrics.register(
+            ServerCollector(
+                self.hub, self.log, self.bus, self._strikes, self._http_counts, self._lag, worker_name(), data
+            )
+        )
         self._of_plugins = settings.of_plugins
         self._data = settings.data
         self._offers = Offers()
@@ -159,6 +172,8 @@ class NovaApp:
         nova = self.facade_of
         about = (ABOUT_PATH, AboutHandler, {"about": self._about(protocols)})
         routes: list[Any] = [*NATIVE_ROUTES, *PAGE_ROUTES, about]
+        metrics = (METRICS_PATH, MetricsHandler, {"registry": self._metrics, "token": self._metrics_token})
+        routes.append(metrics)
         own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in routes)]
         routes += self._plugins.collect_routes(own_paths, protocols, nova)
         self._open_pages()
@@ -173,11 +188,13 @@ class NovaApp:
             ],
             NotFoundHandler,
             self.services,
+            self._http_counts,
             websocket_max_message_size=FRAME_MAX_BYTES,
             websocket_ping_interval=PING_INTERVAL_S,
             websocket_ping_timeout=PING_TIMEOUT_S,
         )
         await self._lifespans.begin(list(self._plugins.call("nova_lifespan", nova)))
+        self._lag.start()
         self.ready = True
 
     async def open_rules(self) -> list[tuple[str, MountedProtocol]]:
@@ -251,6 +268,7 @@ class NovaApp:
             return
         self._is_closed = True
         self.ready = False
+        self._lag.stop()
         await self._lifespans.end()
         await self.services.accounts.close()
         await self.log.close()

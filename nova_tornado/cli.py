@@ -19,7 +19,7 @@ import click
 
 from nova_tornado import __version__
 from nova_tornado.plugin.commands import OPENER, read_settings, with_settings
-from nova_tornado.settings import DATABASE, Settings, database_of
+from nova_tornado.settings import DATABASE, Settings, database_of, http_url
 
 if TYPE_CHECKING:
     from nova_tornado.api import Nova
@@ -119,6 +119,27 @@ def plugins(settings: Settings) -> int:
     widths = {column: max(len(row[column]) for row in rows) for column in columns}
     for row in rows:
         click.echo("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
+    return 0
+
+
+@nova.command()
+@click.option("--url", metavar="URL", help="Of the server. [default: from the settings' host and port]")
+@click.option("--token", metavar="TOKEN", help="The server's metrics_token. [default: the setting]")
+@click.option("--once", is_flag=True, help="Print one look, and end.")
+@click.option("--config", metavar="FILE", help="The settings file. [default: nova.toml, if there]")
+def top(url: str | None, token: str | None, once: bool, config: str | None) -> int:
+    """Show what a running server is doing, every 2 seconds; q ends it.
+
+    Rates, times and memory are what its /metrics say.
+    """
+    from nova_tornado import top
+
+    settings = read_settings({"config": config})
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    try:
+        top.run(url or http_url(host, settings.port), token or settings.metrics_token, once)
+    except top.TopError as error:
+        raise click.ClickException(str(error)) from None
     return 0
 
 

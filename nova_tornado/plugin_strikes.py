@@ -61,6 +61,10 @@ class Strikes:
         self._last_errors[plugin, part] = error
         return counts[part]
 
+    def totals(self) -> dict[str, int]:
+        """How often each plugin has failed; those that have not are left out."""
+        return {plugin: sum(counts.values()) for plugin, counts in self._counts.items()}
+
     def is_out(self, plugin: str, part: str) -> bool:
         """Whether a part has failed too often."""
         return (plugin, part) in self._out

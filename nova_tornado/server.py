@@ -19,6 +19,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from nova_tornado.logs import set_up
 from nova_tornado.settings import DATABASE, Settings, database_of, http_url
 from nova_tornado.storage.embedded import EmbeddedError, EmbeddedMongo
 
@@ -68,7 +69,7 @@ def run(settings: Settings, environ: Mapping[str, str] = os.environ) -> int:
     Returns:
         The exit code of the process: 0 after a stop that was asked for, 1 after a failure, which is told on stderr.
     """
-    _set_up_logging()
+    set_up(settings.log_format)
     _raise_file_limit()
     embedded = EmbeddedMongo(settings.data, environ) if settings.mongo is None else None
     stop = _StopRequest(embedded)
@@ -132,14 +133,6 @@ class _StopRequest:
         if self._embedded is not None:
             self._embedded.terminate()
         os._exit(code)
-
-
-def _set_up_logging() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
-    )
-    # A line for each request would bury what matters; failed requests are warnings.
-    logging.getLogger("tornado.access").setLevel(logging.WARNING)
 
 
 def _raise_file_limit() -> None:

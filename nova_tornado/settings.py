@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from nova_tornado.logs import LOG_FORMATS, WORKER_VARIABLE
+
 CONFIG_FILE = "nova.toml"
 """The settings file; read from the working folder where it lies there."""
 
@@ -28,8 +30,14 @@ DATABASE = "nova"
 PLUGIN_ENTRY_POINTS = "nova.plugins"
 """The group of entry points in which plugins are found."""
 
-SETUP_VARIABLES = frozenset({"NOVA_CONFIG", "NOVA_PYTHON", "NOVA_VENV", "NOVA_MONGOD", "NOVA_CHROMIUM"})
-"""Variables that are no settings of the server but of its set-up (bin/env.sh), of storage.embedded and of the tests."""
+SETUP_VARIABLES = frozenset(
+    {"NOVA_CONFIG", "NOVA_PYTHON", "NOVA_VENV", "NOVA_MONGOD", "NOVA_CHROMIUM", WORKER_VARIABLE}
+)
+"""Variables that are no settings of the server but of its set-up (bin/env.sh), of storage.embedded, of the tests and of
+the process that starts several servers."""
+
+TOKEN_MIN_CHARACTERS = 16
+"""A token that can be tried out is none."""
 
 TEST_VARIABLES = "NOVA_TEST_"
 """What begins so belongs to the tests (bin/test, tests/), and the server ignores it."""
@@ -71,6 +79,8 @@ class Settings:
         rate_limits: whether too many requests are refused.
         allow_origin: further origins that browsers may use Nova from, each `scheme://host[:port]`.
         trusted_proxies: addresses or networks of reverse proxies, whose `X-Forwarded-For` is believed.
+        metrics_token: who brings it may read the metrics; None means that only this machine may.
+        log_format: one of `LOG_FORMATS`.
         plugins_off: names of the plugins that are switched off.
         of_plugins: what was set for plugins, by plugin and name; the plugins check it.
     """
@@ -90,6 +100,8 @@ class Settings:
     rate_limits: bool = True
     allow_origin: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    metrics_token: str | None = None
+    log_format: str = "text"
     plugins_off: tuple[str, ...] = ()
     of_plugins: Mapping[str, Mapping[str, "GivenValue"]] = field(default_factory=dict)
 
@@ -277,6 +289,20 @@ def _list_of(parse_one: Callable[[str], str]) -> Callable[[object, Path], tuple[
     return parse
 
 
+def _token(value: object, _folder: Path) -> str:
+    text = _text(value)
+    if not re.fullmatch(rf"[!-~]{{{TOKEN_MIN_CHARACTERS},}}", text):
+        raise ValueError(f"is not a token: at least {TOKEN_MIN_CHARACTERS} letters, digits and signs, no blanks")
+    return text
+
+
+def _log_format(value: object, _folder: Path) -> str:
+    text = _text(value).lower()
+    if text not in LOG_FORMATS:
+        raise ValueError(f"is neither {' nor '.join(LOG_FORMATS)}")
+    return text
+
+
 def _only_one_process(value: object, folder: Path) -> int:
     if _whole_number(1, 1024)(value, folder) != 1:
         raise ValueError("is more than this release can do: several processes are not available yet, leave it at 1")
@@ -303,6 +329,8 @@ OPTIONS = (
     Option("rate_limits", _switch, "--rate-limits"),
     Option("allow_origin", _list_of(_origin), "--allow-origin"),
     Option("trusted_proxies", _list_of(_network), "--trusted-proxy"),
+    Option("metrics_token", _token, "--metrics-token", secret=True),
+    Option("log_format", _log_format, "--log-format"),
     Option("plugins_off", _list_of(_plugin_name), "--plugin-off"),
 )
 """Every setting there is, in the order of `Settings`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from people import Person
 from pymongo import MongoClient
 
 from nova_tornado.app import NovaApp, open_nova
+from nova_tornado.logs import JsonFormatter
 from nova_tornado.settings import Settings
 from nova_tornado.storage.embedded import EmbeddedMongo
 from nova_tornado.testing import empty
@@ -114,6 +117,18 @@ def guest(http_server: Any, http_port: int, io_loop: Any) -> Iterator[Person]:
     person = Person(http_port, "guest")
     yield person
     io_loop.run_sync(person.close)
+
+
+@pytest.fixture
+def json_log() -> Iterator[Callable[[], list[Any]]]:
+    """What the server logs, as it does with ``log_format = "json"``; ``json_log()`` gives the lines so far."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JsonFormatter())
+    handler.setLevel(logging.INFO)
+    logging.getLogger().addHandler(handler)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)

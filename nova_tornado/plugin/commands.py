@@ -41,6 +41,8 @@ HELP = {
     "rate_limits": ("on|off", "Whether too many requests are refused. [default: on]"),
     "allow_origin": ("ORIGIN", "A further origin that browsers may use Nova from; may be repeated."),
     "trusted_proxies": ("ADDRESS", "A reverse proxy whose X-Forwarded-For is believed; may be repeated."),
+    "metrics_token": ("TOKEN", "Who brings it may read /metrics from elsewhere; better set where nobody else reads."),
+    "log_format": ("text|json", "How the log is written. [default: text]"),
     "plugins_off": ("NAME", "A plugin to switch off; may be repeated."),
 }
 """What each setting takes and does, for --help."""

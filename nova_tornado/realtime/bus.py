@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from nova_tornado.domain.events import Event
+from nova_tornado.realtime.counts import BusCounts
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +17,13 @@ class Bus:
     """Hands events to every sink, in order, at once.
 
     A sink that raises is logged and harms nobody else. What is published is stored already.
+
+    Attributes:
+        counts: what `/metrics` tells of it.
     """
 
     def __init__(self) -> None:
+        self.counts = BusCounts()
         self._sinks: list[Sink] = []
 
     def add_sink(self, sink: Sink) -> None:

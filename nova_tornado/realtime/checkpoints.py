@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context
 from copy import copy
 
 from nova_tornado.domain.models import Chat
@@ -40,7 +41,7 @@ class Checkpoints:
             return
         self._noted[chat.id] = (chat, {sender_id})
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="checkpoints")
+            self._task = asyncio.create_task(self._run(), name="checkpoints", context=Context())
 
     def forget(self, chat_id: int) -> None:
         """The chat is gone."""

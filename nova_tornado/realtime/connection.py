@@ -106,6 +106,12 @@ class Outbox:
         """What ends the connection on the wire: the socket's handler."""
         return self._closer
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much was handed to the socket and not taken by the reader yet."""
+        waiting = 0 if self._stream.closed() else len(self._stream._write_buffer)  # Tornado counts it and does not tell
+        return waiting + sum(map(len, self.frames))
+
     def push(self, frames: bytes) -> None:
         """Send complete frames with the others of this turn."""
         if not self.frames:
@@ -160,6 +166,7 @@ class Outbox:
             return
         if cut := data[sent : frame_end(data, sent)]:
             stream.write(cut)  # the frame that was begun, so that the close frame can be understood
+        self._hub.counts.slow_readers += 1
         log.info("a socket is read too slowly and was closed")
         self.close(CLOSE_TRY_AGAIN_LATER, "too slow, come back")
 

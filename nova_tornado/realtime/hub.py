@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextvars import Context
 from typing import NamedTuple
 
 from nova_tornado.domain.errors import Unavailable
@@ -23,6 +24,7 @@ from nova_tornado.domain.events import (
 )
 from nova_tornado.domain.models import Origin
 from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, CLOSE_SESSION_ENDED, Connection, Outbox, Topic
+from nova_tornado.realtime.counts import HubCounts
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.storage.memberships import Memberships
 
@@ -113,10 +115,15 @@ class Hub:
 
     Args:
         memberships: tells which chats a user is in when his first connection comes.
+
+    Attributes:
+        counts: what `/metrics` tells of it.
     """
 
     def __init__(self, memberships: Memberships) -> None:
+        self.counts = HubCounts()
         self._memberships = memberships
+        self._context = Context()  # what is written to a socket has nothing to do with whoever wrote it
         self._users: dict[int, UserLinks] = {}
         self._choosers: dict[int, UserLinks] = {}
         self._chats: dict[int, dict[WireProtocol, dict[Connection, None]]] = {}
@@ -129,6 +136,21 @@ class Hub:
     def connection_count(self) -> int:
         """How many connections there are."""
         return sum(map(len, self._protocols.values()))
+
+    @property
+    def user_count(self) -> int:
+        """How many users have a connection here."""
+        return sum(1 for links in self._users.values() if links.connections)
+
+    def count_by_protocol(self) -> dict[str, int]:
+        """How many connections there are, by the names of their protocols; those without any are left out."""
+        return {protocol.name: len(connections) for protocol, connections in self._protocols.items()}
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much all readers together have not taken yet. It looks at each socket: not for the hot path."""
+        outboxes = {each.outbox for connections in self._protocols.values() for each in connections}
+        return sum(outbox.waiting_bytes for outbox in outboxes)
 
     def speaks(self, protocol: WireProtocol, chat_id: int) -> bool:
         """Whether a member of that chat is connected here by that protocol."""
@@ -312,7 +334,7 @@ class Hub:
             for packet in packets:
                 key = (packet.chat_id, packet.except_user_id, packet.except_outbox)
                 if run and key != run_key:
-                    self._push_to_chat(protocol, run_key, b"".join(run), choosing)
+                    self._push_to_chat(protocol, run_key, run, choosing)
                     run.clear()
                 frame = text_frame(packet.payload)
                 if packet.chat_id is not None:
@@ -320,11 +342,12 @@ class Hub:
                     run_key = key
                 elif packet.outbox is not None:
                     packet.outbox.push(frame)
+                    self.counts.deliveries += 1
                 else:
                     receivers = self._receivers(protocol, packet, choosing)
-                    _push(receivers, frame, packet.except_user_id, packet.except_outbox)
+                    self._push([frame], receivers, packet.except_user_id, packet.except_outbox)
             if run:
-                self._push_to_chat(protocol, run_key, b"".join(run), choosing)
+                self._push_to_chat(protocol, run_key, run, choosing)
 
     def _receivers(
         self, protocol: WireProtocol, packet: Packet, choosing: Collection[Connection]
@@ -357,30 +380,41 @@ class Hub:
         self,
         protocol: WireProtocol,
         key: tuple[int | None, int, Outbox | None],
-        frames: bytes,
+        run: Sequence[bytes],
         choosing: Collection[Connection],
     ) -> None:
         chat_id, except_user_id, except_outbox = key
         if choosing:
             own = [connection for connection in choosing if connection.protocol is protocol]
-            _push(own, frames, except_user_id, except_outbox)
+            self._push(run, own, except_user_id, except_outbox)
         connections = self._chats.get(chat_id or 0, {}).get(protocol)
         if connections and (except_user_id or except_outbox is not None):
-            _push(connections, frames, except_user_id, except_outbox)
+            self._push(run, connections, except_user_id, except_outbox)
         elif connections:
+            frames = b"".join(run)
+            self.counts.deliveries += len(run) * len(connections)
             dirty = self._dirty
             if not dirty:
-                asyncio.get_running_loop().call_soon(self._flush)
+                asyncio.get_running_loop().call_soon(self._flush, context=self._context)
             for connection in connections:
                 pushed = connection.frames
                 if not pushed:
                     dirty.append(connection.outbox)
                 pushed.append(frames)
 
+    def _push(
+        self, run: Sequence[bytes], connections: Iterable[Connection], except_user_id: int, except_outbox: Outbox | None
+    ) -> None:
+        frames = b"".join(run)
+        for connection in connections:
+            if connection.user_id != except_user_id and connection.outbox is not except_outbox:
+                connection.push(frames)
+                self.counts.deliveries += len(run)
+
     def flush_later(self, outbox: Outbox) -> None:
         """Write an outbox at the end of this turn of the event loop."""
         if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._flush, context=self._context)
         self._dirty.append(outbox)
 
     def _flush(self) -> None:
@@ -410,9 +444,3 @@ class Hub:
         for links in list(self._users.values()):
             for connection in list(links.connections):
                 connection.close(CLOSE_SERVICE_RESTART, "the server restarts, come back")
-
-
-def _push(connections: Iterable[Connection], frames: bytes, except_user_id: int, except_outbox: Outbox | None) -> None:
-    for connection in connections:
-        if connection.user_id != except_user_id and connection.outbox is not except_outbox:
-            connection.push(frames)

@@ -18,6 +18,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import Context
 
 from pymongo.errors import ConnectionFailure, OperationFailure
 
@@ -38,6 +39,7 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache, fold, reading_of
 from nova_tornado.realtime.checkpoints import Checkpoints
 from nova_tornado.realtime.clock import Clock
+from nova_tornado.realtime.counts import LogCounts
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.entry_events import EntryEvents
 from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Planner, Send, Sent, is_repeat
@@ -65,9 +67,13 @@ class ChatLog:
 
     Args:
         store, chats, directory, bus, clock: the parts it works with.
+
+    Attributes:
+        counts: what `/metrics` tells of it.
     """
 
     def __init__(self, store: Store, chats: ChatCache, directory: UserDirectory, bus: Bus, clock: Clock) -> None:
+        self.counts = LogCounts()
         self._store = store
         self._messages = store.messages
         self._chats = chats
@@ -149,7 +155,7 @@ class ChatLog:
     def _make_ready(self, lane: Lane) -> None:
         self._ready.append(lane)
         if self._committer is None:
-            self._committer = asyncio.create_task(self._commit_batches(), name="log committer")
+            self._committer = asyncio.create_task(self._commit_batches(), name="log committer", context=Context())
 
     def _release(self, lane: Lane) -> None:
         """A lane has nothing under way any more."""
@@ -158,7 +164,7 @@ class ChatLog:
             self._make_ready(lane)
         elif lane.is_stale and not self._is_closing:
             lane.is_busy = True
-            task = asyncio.create_task(self._recover(lane), name="log recovery")
+            task = asyncio.create_task(self._recover(lane), name="log recovery", context=Context())
             self._recoveries.add(task)
             task.add_done_callback(self._recoveries.discard)
         else:
@@ -185,14 +191,18 @@ class ChatLog:
             while self._ready:
                 batch, lanes = self._gather()
                 try:
-                    await self._commit(batch)
+                    if batch:
+                        gathered_at_s = time.monotonic()
+                        await self._commit(batch)
+                        self.counts.batch_sizes.observe(len(batch))
+                        self.counts.commit_s.observe(time.monotonic() - gathered_at_s)
                 finally:
                     for lane in lanes:
                         self._release(lane)
         finally:
             self._committer = None
             if self._ready:  # only after a fault: what came meanwhile must not wait for the next send
-                self._committer = asyncio.create_task(self._commit_batches(), name="log committer")
+                self._committer = asyncio.create_task(self._commit_batches(), name="log committer", context=Context())
 
     def _gather(self) -> tuple[list[tuple[Lane, Send]], list[Lane]]:
         batch: list[tuple[Lane, Send]] = []
@@ -252,6 +262,7 @@ class ChatLog:
                 lane.is_stale = True
             for send in unanswered:
                 send.done.set_exception(OutcomeUnknown())
+            self.counts.unknown += len(unanswered)
             if isinstance(error, asyncio.CancelledError):
                 raise
 
@@ -264,11 +275,13 @@ class ChatLog:
         for lane, send in sends:
             chat = lane.chat
             if chat.is_deleted or send.sender.id not in chat.members:
+                self.counts.refused += 1
                 if not send.done.done():
                     send.done.set_exception(ChatUnknown() if chat.is_deleted else NotAMember())
                 continue
             seq, count, sent_us = ends.get(chat.id) or (chat.last_seq, chat.last_count, chat.last_sent_us)
             if seq + 1 >= SEQ_SPAN:
+                self.counts.refused += 1
                 if not send.done.done():
                     send.done.set_exception(BadField("The chat is full"))
                 continue
@@ -299,6 +312,7 @@ class ChatLog:
             if not send.done.done():
                 send.done.set_result(Sent(entry, False))
         if published:
+            self.counts.stored += len(published)
             self._bus.publish(*published)
 
     async def _resolve(self, todo: list[Placed], conflict: Conflict) -> list[Placed]:
@@ -311,8 +325,11 @@ class ChatLog:
             assert send.client_id is not None
             first = await self._messages.find_repeat(send.sender.id, send.client_id)
             if first is not None:
+                same = is_repeat(first, lane.chat, send.text)
+                self.counts.repeated += same
+                self.counts.refused += not same
                 if not send.done.done():
-                    if is_repeat(first, lane.chat, send.text):
+                    if same:
                         send.done.set_result(Sent(first, True))
                     else:
                         send.done.set_exception(RepeatMismatch())
@@ -329,6 +346,7 @@ class ChatLog:
         users = {user_id for entry in news.entries for user_id in (entry.sender_id, entry.user_id) if user_id}
         told = await self._events.of(chat, news.entries, users)
         self._chats.take_in(chat, news)
+        self.counts.gaps_repaired += bool(news.entries)
         lane.is_stale = False
         if chat.is_deleted:
             self._checkpoints.forget(chat.id)
@@ -400,6 +418,7 @@ class ChatLog:
                 raise OutcomeUnknown from error
             readings: dict[int, Reading | None] = {}
             for entry in entries:
+                self.counts.stored += entry.kind is EntryKind.MESSAGE
                 if entry.kind is EntryKind.MESSAGE and entry.sender_id in chat.members:
                     readings[entry.id] = reading_of(chat, entry.sender_id, entry.seq - 1)
                     self._checkpoints.note(chat, entry.sender_id)

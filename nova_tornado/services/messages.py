@@ -137,28 +137,30 @@ class MessageService:
             NoRight: the sender is a bot from outside, and its scope does not reach so far.
             OutcomeUnknown: repeat it with the same client id.
         """
-        check_scope(user, Ability.SEND)
-        chat = await self._chats.get_for(user.id, chat_id)
-        answered = await self._find_answered(chat, reply_to)
-        must_be_invoked = is_filtered and user.bot_scope is BotScope.INVOKED
-        must_be_checked = is_filtered and self._filters.concern(chat, user)
-        if must_be_invoked or must_be_checked:
-            first = await self._messages.find_repeat(user.id, client_id) if client_id is not None else None
-            if first is not None and is_repeat(first, chat, text):
-                return Sent(first, True)  # it has passed before
-        if must_be_invoked:
-            await self._invocations.check(user, chat, answered)
-        if must_be_checked:
-            asked = OutgoingMessage(
-                chat,
-                user,
-                text,
-                client_id=client_id,
-                reply_to=reply_to,
-                content_type=content_type,
-                file_count=len(file_ids),
-            )
-            text = await self._filters.check(asked)
+        with self._log.counts.refusing():
+            check_scope(user, Ability.SEND)
+            chat = await self._chats.get_for(user.id, chat_id)
+            answered = await self._find_answered(chat, reply_to)
+            must_be_invoked = is_filtered and user.bot_scope is BotScope.INVOKED
+            must_be_checked = is_filtered and self._filters.concern(chat, user)
+            if must_be_invoked or must_be_checked:
+                first = await self._messages.find_repeat(user.id, client_id) if client_id is not None else None
+                if first is not None and is_repeat(first, chat, text):
+                    self._log.counts.repeated += 1
+                    return Sent(first, True)  # it has passed before
+            if must_be_invoked:
+                await self._invocations.check(user, chat, answered)
+            if must_be_checked:
+                asked = OutgoingMessage(
+                    chat,
+                    user,
+                    text,
+                    client_id=client_id,
+                    reply_to=reply_to,
+                    content_type=content_type,
+                    file_count=len(file_ids),
+                )
+                text = await self._filters.check(asked)
         if not file_ids:
             return await self._log.send(chat, user, text, answered, client_id, content_type, origin)
         draft = Draft(

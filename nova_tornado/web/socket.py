@@ -14,6 +14,7 @@ from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProt
 
 from nova_tornado.domain.errors import ErrorCode, Malformed, NotSignedIn, NovaError, OriginRefused, TooManyRequests
 from nova_tornado.domain.models import Session, User
+from nova_tornado.logs import note_user
 from nova_tornado.realtime.connection import CLOSE_TRY_AGAIN_LATER, Connection, Outbox
 from nova_tornado.realtime.frames import is_utf8, is_valid_close, text_frame
 from nova_tornado.realtime.hub import UserLinks, WireProtocol
@@ -172,6 +173,7 @@ class BaseSocket(BaseHandler, WebSocketHandler):
 
     def _connect(self, links: UserLinks, session: Session) -> Connection:
         assert self.outbox is not None
+        note_user(links.user_id)
         connection = Connection(self.outbox, links.user_id, session.id)
         self._links[connection] = links
         self.services.hub.add(links, connection)
