@@ -29,6 +29,7 @@ from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
+from nova_tornado.realtime.transport import Transport
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
 from nova_tornado.services.chats import ChatService
@@ -70,6 +71,8 @@ READY_PATH = "/readyz"
 HEADERS_MAX_BYTES = 32 * 1024
 IDLE_HTTP_TIMEOUT_S = 75
 BODY_TIMEOUT_S = 60
+ANSWERS_PAUSE_S = 0.2
+"""What was asked by sockets, and is no send, is answered by then, before they are asked to come back."""
 
 
 class StartError(Exception):
@@ -97,8 +100,17 @@ class NovaApp:
         ready: whether it can serve (``/readyz``).
     """
 
-    def __init__(self, settings: Settings, mongo_uri: str, database: str, clock: Clock, plugins: Plugins) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        mongo_uri: str,
+        database: str,
+        clock: Clock,
+        plugins: Plugins,
+        worker: int | None = None,
+    ) -> None:
         self._plugins = plugins
+        self._worker = worker
         base_url = settings.links_base_url
         self.store = Store(Database(mongo_uri, database), base_url)
         self.bus = Bus()
@@ -154,7 +166,7 @@ class NovaApp:
 
     async def open(self) -> None:
         """Bring the database up to date, take the plugins in, and begin what runs beside the requests."""
-        self._strikes.begin(self._data)
+        self._strikes.begin(self._data, self._worker)
         protocols = await self.open_rules()
         nova = self.facade_of
         about = (ABOUT_PATH, AboutHandler, {"about": self._about(protocols)})
@@ -234,9 +246,23 @@ class NovaApp:
             body_timeout=BODY_TIMEOUT_S,
         )
 
+    async def move_clients(self, timeout_s: float) -> None:
+        """Take no more frames from sockets, finish what was accepted, and ask everybody to come back; requests by HTTP
+        are still served.
+        """
+        self.hub.is_leaving = True
+        await asyncio.sleep(ANSWERS_PAUSE_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.log.settle()
+        except TimeoutError:
+            log.warning("what was accepted could not be finished within %.0f s, clients are to ask again", timeout_s)
+        self.hub.close_all()
+
     async def drain(self, timeout_s: float) -> None:
         """Finish what was accepted and ask everybody to come back."""
         self.ready = False
+        self.hub.is_leaving = True
         await self._lifespans.end()
         try:
             async with asyncio.timeout(timeout_s):
@@ -269,6 +295,8 @@ async def open_nova(
     database: str = "nova",
     clock: Clock | None = None,
     plugins: Plugins | None = None,
+    transport: Transport | None = None,
+    worker: int | None = None,
 ) -> NovaApp:
     """Make a Nova that can serve.
 
@@ -278,12 +306,15 @@ async def open_nova(
         database: its database.
         clock: the time; tests bring their own.
         plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
+        transport: the way to the other processes of this Nova; None if there are none.
+        worker: the number of this process among the workers of a server; None if it is the only one.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
     """
     try:
-        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off))
+        plugins = plugins or Plugins(settings.plugins_off)
+        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins, worker)
     except (PluginError, DatabaseUnusableError) as error:
         raise StartError(str(error)) from error
     try:

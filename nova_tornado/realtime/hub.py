@@ -113,9 +113,13 @@ class Hub:
 
     Args:
         memberships: tells which chats a user is in when his first connection comes.
+
+    Attributes:
+        is_leaving: everybody will be asked to come back; frames that still come are not answered any more.
     """
 
     def __init__(self, memberships: Memberships) -> None:
+        self.is_leaving = False
         self._memberships = memberships
         self._users: dict[int, UserLinks] = {}
         self._choosers: dict[int, UserLinks] = {}
