@@ -29,6 +29,7 @@ from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
+from nova_tornado.realtime.transport import Transport
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
 from nova_tornado.services.chats import ChatService
@@ -97,8 +98,17 @@ class NovaApp:
         ready: whether it can serve (``/readyz``).
     """
 
-    def __init__(self, settings: Settings, mongo_uri: str, database: str, clock: Clock, plugins: Plugins) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        mongo_uri: str,
+        database: str,
+        clock: Clock,
+        plugins: Plugins,
+        transport: Transport | None = None,
+    ) -> None:
         self._plugins = plugins
+        self.transport = transport
         base_url = settings.links_base_url
         self.store = Store(Database(mongo_uri, database), base_url)
         self.bus = Bus()
@@ -269,6 +279,7 @@ async def open_nova(
     database: str = "nova",
     clock: Clock | None = None,
     plugins: Plugins | None = None,
+    transport: Transport | None = None,
 ) -> NovaApp:
     """Make a Nova that can serve.
 
@@ -278,12 +289,15 @@ async def open_nova(
         database: its database.
         clock: the time; tests bring their own.
         plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
+        transport: joins it with other processes of the same Nova; it is opened and closed with it. None: it is alone.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
     """
     try:
-        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off))
+        app = NovaApp(
+            settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off), transport
+        )
     except (PluginError, DatabaseUnusableError) as error:
         raise StartError(str(error)) from error
     try:
