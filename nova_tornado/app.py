@@ -107,9 +107,11 @@ class NovaApp:
         database: str,
         clock: Clock,
         plugins: Plugins,
+        transport: Transport | None = None,
         worker: int | None = None,
     ) -> None:
         self._plugins = plugins
+        self.transport = transport
         self._worker = worker
         base_url = settings.links_base_url
         self.store = Store(Database(mongo_uri, database), base_url)
@@ -306,7 +308,7 @@ async def open_nova(
         database: its database.
         clock: the time; tests bring their own.
         plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
-        transport: the way to the other processes of this Nova; None if there are none.
+        transport: joins it with other processes of the same Nova; it is opened and closed with it. None: it is alone.
         worker: the number of this process among the workers of a server; None if it is the only one.
 
     Raises:
@@ -314,7 +316,7 @@ async def open_nova(
     """
     try:
         plugins = plugins or Plugins(settings.plugins_off)
-        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins, worker)
+        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins, transport, worker)
     except (PluginError, DatabaseUnusableError) as error:
         raise StartError(str(error)) from error
     try:
