@@ -15,7 +15,6 @@ from tornado.websocket import WebSocketHandler
 
 from nova_tornado.api import Nova, Offers
 from nova_tornado.domain.errors import NovaError
-from nova_tornado.logs import worker_name
 from nova_tornado.native import chat_handlers, file_handlers, friend_handlers, socket, user_handlers
 from nova_tornado.native.base import NotFoundHandler
 from nova_tornado.native.packets import NAME as NATIVE_NAME
@@ -31,6 +30,7 @@ from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
+from nova_tornado.realtime.transport import Transport
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
 from nova_tornado.services.chats import ChatService
@@ -73,6 +73,8 @@ READY_PATH = "/readyz"
 HEADERS_MAX_BYTES = 32 * 1024
 IDLE_HTTP_TIMEOUT_S = 75
 BODY_TIMEOUT_S = 60
+ANSWERS_PAUSE_S = 0.2
+"""What was asked by sockets, and is no send, is answered by then, before they are asked to come back."""
 
 
 class StartError(Exception):
@@ -100,8 +102,19 @@ class NovaApp:
         ready: whether it can serve (``/readyz``).
     """
 
-    def __init__(self, settings: Settings, mongo_uri: str, database: str, clock: Clock, plugins: Plugins) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        mongo_uri: str,
+        database: str,
+        clock: Clock,
+        plugins: Plugins,
+        transport: Transport | None = None,
+        worker: int | None = None,
+    ) -> None:
         self._plugins = plugins
+        self.transport = transport
+        self._worker = worker
         base_url = settings.links_base_url
         self.store = Store(Database(mongo_uri, database), base_url)
         self.bus = Bus()
@@ -122,7 +135,7 @@ class NovaApp:
         self._metrics = CollectorRegistry()  # of its own: several Novas may run in one process
         self._metrics.register(
             ServerCollector(
-                self.hub, self.log, self.bus, self._strikes, self._http_counts, self._lag, worker_name(), data
+                self.hub, self.log, self.bus, self._strikes, self._http_counts, self._lag, str(worker or 0), data
             )
         )
         self._of_plugins = settings.of_plugins
@@ -167,7 +180,7 @@ class NovaApp:
 
     async def open(self) -> None:
         """Bring the database up to date, take the plugins in, and begin what runs beside the requests."""
-        self._strikes.begin(self._data)
+        self._strikes.begin(self._data, self._worker)
         protocols = await self.open_rules()
         nova = self.facade_of
         about = (ABOUT_PATH, AboutHandler, {"about": self._about(protocols)})
@@ -251,9 +264,23 @@ class NovaApp:
             body_timeout=BODY_TIMEOUT_S,
         )
 
+    async def move_clients(self, timeout_s: float) -> None:
+        """Take no more frames from sockets, finish what was accepted, and ask everybody to come back; requests by HTTP
+        are still served.
+        """
+        self.hub.is_leaving = True
+        await asyncio.sleep(ANSWERS_PAUSE_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.log.settle()
+        except TimeoutError:
+            log.warning("what was accepted could not be finished within %.0f s, clients are to ask again", timeout_s)
+        self.hub.close_all()
+
     async def drain(self, timeout_s: float) -> None:
         """Finish what was accepted and ask everybody to come back."""
         self.ready = False
+        self.hub.is_leaving = True
         await self._lifespans.end()
         try:
             async with asyncio.timeout(timeout_s):
@@ -287,6 +314,8 @@ async def open_nova(
     database: str = "nova",
     clock: Clock | None = None,
     plugins: Plugins | None = None,
+    transport: Transport | None = None,
+    worker: int | None = None,
 ) -> NovaApp:
     """Make a Nova that can serve.
 
@@ -296,12 +325,15 @@ async def open_nova(
         database: its database.
         clock: the time; tests bring their own.
         plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
+        transport: joins it with other processes of the same Nova; it is opened and closed with it. None: it is alone.
+        worker: the number of this process among the workers of a server; None if it is the only one.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
     """
     try:
-        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off))
+        plugins = plugins or Plugins(settings.plugins_off)
+        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins, transport, worker)
     except (PluginError, DatabaseUnusableError) as error:
         raise StartError(str(error)) from error
     try:

@@ -19,7 +19,7 @@ import click
 
 from nova_tornado import __version__
 from nova_tornado.plugin.commands import OPENER, read_settings, with_settings
-from nova_tornado.settings import DATABASE, Settings, database_of, http_url
+from nova_tornado.settings import DATABASE, Settings, database_of, http_url, load
 
 if TYPE_CHECKING:
     from nova_tornado.api import Nova
@@ -94,9 +94,31 @@ def serve(settings: Settings) -> int:
     Every option can also be set as a NOVA_ variable (--base-url is NOVA_BASE_URL) or in nova.toml (base_url). A flag
     wins over a variable, a variable over the file.
     """
-    from nova_tornado import server
+    if settings.workers == 1:
+        from nova_tornado import server
 
-    return server.run(settings)
+        return server.run(settings)
+    from nova_tornado import supervisor
+
+    given = click.get_current_context().params
+    return supervisor.run(settings, lambda: load(given, os.environ, Path.cwd()))
+
+
+@nova.command()
+@with_settings
+def reload(settings: Settings) -> int:
+    """Have the workers of the running server replaced, one after the other, without an interruption.
+
+    The settings are read again; the code is not. The server is the one on the data folder.
+    """
+    from nova_tornado.supervisor import ReloadError
+    from nova_tornado.supervisor import reload as tell_to_reload
+
+    try:
+        tell_to_reload(settings)
+    except ReloadError as error:
+        raise click.ClickException(str(error)) from None
+    return 0
 
 
 @nova.command()

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import time
 from contextvars import ContextVar
 from typing import Any
 
 LOG_FORMATS = ("text", "json")
-
-WORKER_VARIABLE = "NOVA_WORKER"
-"""The environment variable by which a supervisor tells each of its processes its number."""
 
 
 class Scope:
@@ -46,11 +42,6 @@ def note_user(user_id: int) -> None:
     scope = SCOPE.get()
     if scope is not None:
         scope.user_id = user_id
-
-
-def worker_name() -> str:
-    """The number of this process among those that share the port; "0" where it is the only one."""
-    return os.environ.get(WORKER_VARIABLE, "").strip() or "0"
 
 
 def ids() -> dict[str, str | int]:
@@ -111,13 +102,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(said)
 
 
-def set_up(log_format: str) -> None:
+def set_up(log_format: str, worker: str = "") -> None:
     """Log to stderr from here on.
 
     Args:
         log_format: one of ``LOG_FORMATS``.
+        worker: the number of this process among those that share the port; "" where it is the only one.
     """
-    worker = os.environ.get(WORKER_VARIABLE, "").strip()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(worker) if log_format == "json" else TextFormatter(worker))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

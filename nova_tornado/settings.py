@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from nova_tornado.logs import LOG_FORMATS, WORKER_VARIABLE
+from nova_tornado.logs import LOG_FORMATS
 
 CONFIG_FILE = "nova.toml"
 """The settings file; read from the working folder where it lies there."""
@@ -27,12 +27,13 @@ DATA_FOLDER = "nova-data"
 DATABASE = "nova"
 """The database's name, unless the MongoDB URI names another."""
 
+WORKERS_MAX_COUNT = 64
+"""Each worker is linked to each other one; more cores than this are better used by several machines."""
+
 PLUGIN_ENTRY_POINTS = "nova.plugins"
 """The group of entry points in which plugins are found."""
 
-SETUP_VARIABLES = frozenset(
-    {"NOVA_CONFIG", "NOVA_PYTHON", "NOVA_VENV", "NOVA_MONGOD", "NOVA_CHROMIUM", WORKER_VARIABLE}
-)
+SETUP_VARIABLES = frozenset({"NOVA_CONFIG", "NOVA_PYTHON", "NOVA_VENV", "NOVA_MONGOD", "NOVA_CHROMIUM"})
 """Variables that are no settings of the server but of its set-up (bin/env.sh), of storage.embedded, of the tests and of
 the process that starts several servers."""
 
@@ -303,14 +304,8 @@ def _log_format(value: object, _folder: Path) -> str:
     return text
 
 
-def _only_one_process(value: object, folder: Path) -> int:
-    if _whole_number(1, 1024)(value, folder) != 1:
-        raise ValueError("is more than this release can do: several processes are not available yet, leave it at 1")
-    return 1
-
-
 def _no_redis(_value: object, _folder: Path) -> None:
-    raise ValueError("cannot be used: several processes, and Redis to join them, are not available yet")
+    raise ValueError("cannot be used: Redis, to join the processes of several machines, is not available yet")
 
 
 OPTIONS = (
@@ -319,7 +314,7 @@ OPTIONS = (
     Option("data", _folder, "--data"),
     Option("mongo", _mongo, "--mongo", secret=True),
     Option("redis", _no_redis, "--redis", secret=True),
-    Option("workers", _only_one_process, "--workers"),
+    Option("workers", _whole_number(1, WORKERS_MAX_COUNT), "--workers"),
     Option("base_url", _base_url, "--base-url"),
     Option("mail_dir", _folder, "--mail-dir"),
     Option("smtp", _smtp, "--smtp", secret=True),

@@ -31,7 +31,7 @@ HELP = {
     "data": ("FOLDER", "The folder of the embedded database and of mails. [default: nova-data]"),
     "mongo": ("URI", "A MongoDB to use instead of the embedded one."),
     "redis": ("URI", "A Redis that joins several processes. Not available yet."),
-    "workers": ("NUMBER", "Processes that share the port. Only 1 is available yet. [default: 1]"),
+    "workers": ("NUMBER", "Processes that share the port, 1 to 64. [default: 1]"),
     "base_url": ("URL", "What links begin with. [default: from host and port]"),
     "mail_dir": ("FOLDER", "Where mails are written to. [default: mail in the data folder]"),
     "smtp": ("URL", "Where mails are sent to instead: smtp[s]://[user:password@]host[:port]."),

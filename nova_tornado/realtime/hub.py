@@ -118,10 +118,12 @@ class Hub:
 
     Attributes:
         counts: what `/metrics` tells of it.
+        is_leaving: everybody will be asked to come back; frames that still come are not answered any more.
     """
 
     def __init__(self, memberships: Memberships) -> None:
         self.counts = HubCounts()
+        self.is_leaving = False
         self._memberships = memberships
         self._context = Context()  # what is written to a socket has nothing to do with whoever wrote it
         self._users: dict[int, UserLinks] = {}

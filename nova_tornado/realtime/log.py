@@ -510,7 +510,11 @@ class ChatLog:
         for task in self._recoveries:
             task.cancel()
         await asyncio.gather(*self._recoveries, return_exceptions=True)
+        await self.settle()
+        await self._checkpoints.close()
+
+    async def settle(self) -> None:
+        """Return when nothing that was accepted is under way."""
         while self._committer is not None or self._changes:
             tasks = [task for task in (self._committer, *self._changes) if task is not None]
             await asyncio.wait(tasks)
-        await self._checkpoints.close()

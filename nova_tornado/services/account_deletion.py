@@ -53,16 +53,26 @@ class AccountDeletion:
             await self._sessions.delete_all(user.id)
             await self._delete(user)
         except Exception:
-            task = asyncio.create_task(self._delete_later(user), name=f"deletion of user {user.id}")
-            self._deletions.add(task)
-            task.add_done_callback(self._deletions.discard)
+            self._try_again(user)
             raise
 
     async def finish(self) -> None:
-        """Finish deletions that a crash has interrupted."""
+        """Finish deletions that a crash has interrupted; one that fails is tried again in the background.
+
+        Another process may be at the same one: it is either alive and deletes, or was the one that crashed.
+        """
         for user in await self._users.list_leaving():
             log.info("finishing the deletion of user %d", user.id)
-            await self._delete(user)
+            try:
+                await self._delete(user)
+            except Exception as error:
+                log.warning("the deletion of user %d failed: %s", user.id, type(error).__name__)
+                self._try_again(user)
+
+    def _try_again(self, user: User) -> None:
+        task = asyncio.create_task(self._delete_later(user), name=f"deletion of user {user.id}")
+        self._deletions.add(task)
+        task.add_done_callback(self._deletions.discard)
 
     async def close(self) -> None:
         """Leave deletions that still fail to the next start."""

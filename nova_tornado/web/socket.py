@@ -199,7 +199,7 @@ class BaseSocket(BaseHandler, WebSocketHandler):
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """A frame came (called by Tornado, which waits for what is returned before it reads the next one)."""
-        if self.outbox is None or self.outbox.is_closing:
+        if self.outbox is None or self.outbox.is_closing or self.services.hub.is_leaving:
             return None
         work = self.receive(message)
         self._frame_count += 1

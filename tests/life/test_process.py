@@ -226,7 +226,7 @@ def test_missing_mongod_is_one_clear_line(tmp_path):
         (["bogus"], {}, "bogus"),
         (["--port"], {}, "--port"),
         (["serve", "bogus"], {}, "bogus"),
-        (["--workers", "2"], {}, "not available yet"),
+        (["--workers", "65"], {}, "--workers: '65' is not a whole number from 1 to 64"),
         (["--redis", "redis://localhost"], {}, "not available yet"),
         (["--config", "missing.toml"], {}, "missing.toml: there is no such file"),
         (["plugins", "--plugin-off", "a/b"], {}, "--plugin-off"),
