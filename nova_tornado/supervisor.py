@@ -497,7 +497,7 @@ class Supervisor:
         reason = ended.failure or f"ended with {code}"
         if slot.successor is ended:
             slot.successor = None
-            self._give_up_reload(f"worker {ended.number} of it could not start: {reason}")
+            self._give_up_reload(f"the new worker {ended.number} could not start: {reason}")
             return
         slot.current, slot.successor = slot.successor, None
         if not self._is_started:
