@@ -111,11 +111,10 @@ def reload(settings: Settings) -> int:
 
     The settings are read again; the code is not. The server is the one on the data folder.
     """
-    from nova_tornado.supervisor import ReloadError
-    from nova_tornado.supervisor import reload as tell_to_reload
+    from nova_tornado.pid_file import ReloadError, tell_to_reload
 
     try:
-        tell_to_reload(settings)
+        tell_to_reload(settings.data)
     except ReloadError as error:
         raise click.ClickException(str(error)) from None
     return 0

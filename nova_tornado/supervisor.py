@@ -8,7 +8,6 @@ is a fork of it and serves within a fraction of a second.
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import logging
 import os
@@ -20,18 +19,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import IO
+from dataclasses import dataclass, replace
 
 from nova_tornado import worker
 from nova_tornado.logs import set_up
+from nova_tornado.mongod_watch import MongodWatch
+from nova_tornado.pid_file import PidFile
 from nova_tornado.plugin_strikes import forget_strikes
 from nova_tornado.server import (
     EXIT_AT_ONCE,
     EXIT_FAILED,
     EXIT_STOPPED,
-    RESTART_LIMIT,
-    RESTART_WINDOW_S,
     ServerError,
     bind,
     loop_factory,
@@ -41,12 +39,9 @@ from nova_tornado.server import (
     with_real_address,
 )
 from nova_tornado.settings import Settings, SettingsError
-from nova_tornado.storage.embedded import START_LIMIT_S, EmbeddedError, EmbeddedMongo
+from nova_tornado.storage.embedded import EmbeddedError, EmbeddedMongo
 
 log = logging.getLogger(__name__)
-
-PID_FILE = "nova.pid"
-"""In the data folder; holds the supervisor's pid, and is locked as long as it lives."""
 
 DEATHS_MAX_COUNT = 5
 DEATHS_WINDOW_S = 30.0
@@ -84,10 +79,6 @@ NOT_RELOADED = ("host", "port", "data", "mongo", "redis", "workers")
 ReadSettings = Callable[[], Settings]
 
 
-class ReloadError(Exception):
-    """There is no server that could be told to reload; `str()` is one clear line."""
-
-
 def run(settings: Settings, read_settings: ReadSettings, environ: Mapping[str, str] = os.environ) -> int:
     """Serves with several workers until told to stop by SIGTERM or SIGINT.
 
@@ -116,42 +107,8 @@ def run(settings: Settings, read_settings: ReadSettings, environ: Mapping[str, s
         supervisor.stop()
 
 
-def reload(settings: Settings) -> None:
-    """Tells the server that runs on the data folder to replace its workers, one after the other.
-
-    Raises:
-        ReloadError: none runs, or it has one worker only.
-    """
-    path = settings.data / PID_FILE
-    try:
-        with open(path, encoding="ascii") as file:
-            if not _is_locked(file):
-                raise FileNotFoundError
-            os.kill(int(file.read()), signal.SIGHUP)
-    except (FileNotFoundError, ProcessLookupError):
-        with suppress(OSError), open(settings.data / "nova.lock", "rb") as lock:
-            if _is_locked(lock):
-                raise ReloadError(
-                    f"the server on {settings.data} has one worker only, which nobody could stand in for: restart it"
-                ) from None
-        raise ReloadError(f"no server with several workers runs on {settings.data}") from None
-    except PermissionError:
-        raise ReloadError(f"the server on {settings.data} is another user's") from None
-    except (OSError, ValueError) as error:
-        raise ReloadError(f"{path} cannot be used: {error}") from None
-
-
 def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _is_locked(file: IO[str] | IO[bytes]) -> bool:
-    """Whether another process holds the lock of an open file."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
 
 
 @dataclass(eq=False, slots=True)
@@ -209,19 +166,6 @@ class _Reload:
     again: bool = False
 
 
-@dataclass(slots=True)
-class _MongodWatch:
-    """What is known of the embedded mongod.
-
-    Attributes:
-        restarts: when it was started again.
-        away_since: when it ended, if it does not take connections yet.
-    """
-
-    restarts: deque[float] = field(default_factory=lambda: deque(maxlen=RESTART_LIMIT))
-    away_since: float | None = None
-
-
 class Supervisor:
     """Starts and replaces workers, watches over the embedded mongod, and follows signals.
 
@@ -236,14 +180,14 @@ class Supervisor:
         self._settings = settings
         self._read_settings = read_settings
         self._embedded = EmbeddedMongo(settings.data, environ) if settings.mongo is None else None
-        self._mongod = _MongodWatch()
+        self._mongod = MongodWatch(self._embedded) if self._embedded is not None else None
         self._selector = selectors.DefaultSelector()
         self._wakeups, self._wakeup = socket.socketpair()
         self._slots: list[_Slot] = []
         self._leaving: list[_Worker] = []
         self._deaths: deque[float] = deque(maxlen=DEATHS_MAX_COUNT)
         self._reload: _Reload | None = None
-        self._pid_file: IO[str] | None = None
+        self._pid_file = PidFile(settings.data)
         self._is_started = False
         self._is_stopping = False
         self._stop_signals = 0
@@ -254,14 +198,14 @@ class Supervisor:
         Raises:
             ServerError: it cannot start, or cannot go on.
             EmbeddedError: the embedded database did not come up.
-        KeyboardInterrupt: it was told to stop before it had started a worker.
+            KeyboardInterrupt: it was told to stop before it had started a worker.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _interrupt)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if self._embedded is not None:
             self._embedded.launch()
-        self._lock_pid_file()
+        self._pid_file.take()
         forget_strikes(self._settings.data)
         # Loaded while mongod comes up, once for all workers.
         self._load()
@@ -269,9 +213,11 @@ class Supervisor:
         self._take_signals()
         while not self._stop_signals:
             self._start_missing()
-            self._wait(LOOK_S if self._mongod.away_since is None else DATABASE_LOOK_S)
+            is_mongod_away = self._mongod is not None and self._mongod.is_away
+            self._wait(DATABASE_LOOK_S if is_mongod_away else LOOK_S)
             self._reap()
-            self._watch_mongod()
+            if self._mongod is not None:
+                self._mongod.look(self._is_started)
             self._check_deadlines()
             self._go_on_reloading()
         return self.stop()
@@ -285,25 +231,6 @@ class Supervisor:
         for number in SIGNALS:
             signal.signal(number, lambda _number, _frame: None)
         self._selector.register(self._wakeups, selectors.EVENT_READ)
-
-    def _lock_pid_file(self) -> None:
-        """Writes the pid where `nova reload` finds it.
-
-        Raises:
-            ServerError: another supervisor has the data folder, or it cannot be written.
-        """
-        path = self._settings.data / PID_FILE
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._pid_file = file = open(path, "a", encoding="ascii")  # noqa: SIM115 (held until the end)
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-        except BlockingIOError:
-            raise ServerError(f"another server already uses {self._settings.data}") from None
-        except OSError as error:
-            raise ServerError(f"cannot write {path}: {error.strerror}") from None
 
     def _load(self) -> None:
         from nova_tornado.app import StartError, describe_plugins
@@ -398,8 +325,7 @@ class Supervisor:
                 end.close()
             if self._embedded is not None:
                 self._embedded.leave_to_parent()
-            if self._pid_file is not None:
-                self._pid_file.close()
+            self._pid_file.close()
             code = worker.run(order, SIGNALS)
         except BaseException:
             log.exception("the worker failed")
@@ -497,7 +423,7 @@ class Supervisor:
         reason = ended.failure or f"ended with {code}"
         if slot.successor is ended:
             slot.successor = None
-            self._give_up_reload(f"worker {ended.number} of it could not start: {reason}")
+            self._give_up_reload(f"the new worker {ended.number} could not start: {reason}")
             return
         slot.current, slot.successor = slot.successor, None
         if not self._is_started:
@@ -591,36 +517,6 @@ class Supervisor:
         self._reload = None
         log.error("not reloaded, the workers go on as they are: %s", reason)
 
-    # The database
-
-    def _watch_mongod(self) -> None:
-        """Starts the embedded mongod again whenever it dies.
-
-        Raises:
-            ServerError: it keeps dying.
-            EmbeddedError: it cannot be started, or does not come up.
-        """
-        if self._embedded is None:
-            return
-        now = time.monotonic()
-        watch = self._mongod
-        if self._embedded.exit_code() is not None:
-            reason = self._embedded.describe_exit()
-            if not self._is_started:
-                raise EmbeddedError(reason)
-            if len(watch.restarts) == RESTART_LIMIT and now - watch.restarts[0] < RESTART_WINDOW_S:
-                raise ServerError(f"the embedded database keeps ending: {reason}")
-            log.error("the embedded database ended, starting it again: %s", reason)
-            watch.restarts.append(now)
-            watch.away_since = now
-            self._embedded.relaunch()
-        elif watch.away_since is not None:
-            if self._embedded.accepts():
-                log.info("the embedded database is back after %.1f s", now - watch.away_since)
-                watch.away_since = None
-            elif now - watch.away_since > START_LIMIT_S:
-                raise EmbeddedError(f"the database did not come up in time; see {self._embedded.log}")
-
     # End
 
     def stop(self) -> int:
@@ -630,6 +526,9 @@ class Supervisor:
             The exit code after a stop that was asked for.
         """
         self._is_stopping = True
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is _interrupt:  # nobody takes them yet
+                signal.signal(number, signal.SIG_IGN)
         begin = time.monotonic()
         for each in self._workers():
             os.kill(each.pid, signal.SIGTERM)
@@ -647,8 +546,7 @@ class Supervisor:
             self._forget_ended()
         if self._embedded is not None:
             self._embedded.stop(max(0.5, begin + STOP_LIMIT_S - time.monotonic()))
-        if self._pid_file is not None:
-            self._pid_file.close()
+        self._pid_file.close()
         return EXIT_STOPPED
 
     def _forget_ended(self) -> None:

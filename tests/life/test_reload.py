@@ -91,6 +91,11 @@ def keep_asking(server, is_over, statuses):
 
 async def use_while(server, act):
     """Sends and asks all the time while `act()` runs in a thread; returns the senders, all texts and all statuses."""
+    async with asyncio.timeout(3 * LIMIT_S):
+        return await _use_while(server, act)
+
+
+async def _use_while(server, act):
     people = [Person(urlsplit(server.url).port, name) for name in ("alice", "bob")]
     for person in people:
         await person.register()
@@ -106,7 +111,12 @@ async def use_while(server, act):
     finally:
         is_over.set()
         await asyncio.gather(asking, *sending)
-    texts = [message["message"] for message in (await people[0].get(f"/chat/{chat_id}/messages")).data]
+    acknowledged = {text for sender in senders for text in sender.acknowledged}
+    texts = []
+    # A worker may not have heard yet of what another one has stored.
+    while not acknowledged.issubset(texts):
+        await asyncio.sleep(PAUSE_S)
+        texts = [message["message"] for message in (await people[0].get(f"/chat/{chat_id}/messages")).data]
     for person in people:
         await person.close()
     return senders, texts, statuses
@@ -154,7 +164,7 @@ def test_reload_by_command_takes_in_new_settings_and_refuses_bad_ones(server):
     assert server.workers == before
     (folder / "nova.toml").write_text("bcrypt_rounds = 5\nworkers = 5\n[nova_bot_chat]\nopenai_url = 1\n")
     server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "worker 1 of it could not start: plugin nova_bot_chat" in server.stderr)
+    wait_until(lambda: "the new worker 1 could not start: nova.toml: nova_bot_chat.openai_url" in server.stderr)
     assert server.workers == before
     # A worker that is started now gets the settings that work.
     os.kill(before[2], signal.SIGKILL)
