@@ -9,18 +9,27 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
-from life.processes import LIMIT_S, NOVA, clean_environ, run_nova
+from life.processes import LIMIT_S, NOVA, Server, clean_environ, run_nova
 
 TOKEN = "let-me-see-the-metrics"
 
 
-def test_one_look_at_a_running_server(start, tmp_path):
-    server = start(tmp_path / "nova-data")
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One that knows its token, and logs JSON."""
+    data = tmp_path_factory.mktemp("top") / "nova-data"
+    with closing(Server(data, NOVA_METRICS_TOKEN=TOKEN, NOVA_LOG_FORMAT="json")) as running:
+        yield running
+
+
+def test_one_look_at_a_running_server(server, tmp_path):
     code, out, err = run_nova("top", "--once", "--url", server.url, folder=tmp_path)
     assert (code, err) == (0, "")
     assert re.match(rf"Nova \S+ on {server.url}, up ", out)
@@ -31,8 +40,7 @@ def test_one_look_at_a_running_server(start, tmp_path):
     assert "\x1b" not in out
 
 
-def test_settings_say_where_the_server_is(start, tmp_path):
-    server = start(tmp_path / "nova-data")
+def test_settings_say_where_the_server_is(server, tmp_path):
     (tmp_path / "nova.toml").write_text(f"port = {server.url.rpartition(':')[2]}\n")
     code, out, _ = run_nova("top", "--once", folder=tmp_path)
     assert code == 0 and f"on {server.url}," in out
@@ -119,8 +127,7 @@ class Terminal:
 
 
 @pytest.mark.parametrize("end", ["q", "ctrl-c", "SIGTERM"])
-def test_in_a_terminal_it_looks_again_until_it_is_told_to_end_and_leaves_the_screen_as_it_was(start, tmp_path, end):
-    server = start(tmp_path / "nova-data")
+def test_in_a_terminal_it_looks_again_until_it_is_told_to_end_and_leaves_the_screen_as_it_was(server, end):
     terminal = Terminal(NOVA, "top", "--url", server.url)
     try:
         terminal.wait_for("since the start")
@@ -139,14 +146,18 @@ def test_in_a_terminal_it_looks_again_until_it_is_told_to_end_and_leaves_the_scr
         terminal.close()
 
 
-def test_a_server_with_a_token_shows_itself_to_who_has_it_and_logs_json(start, tmp_path):
-    server = start(tmp_path / "nova-data", NOVA_METRICS_TOKEN=TOKEN, NOVA_LOG_FORMAT="json")
+def test_a_server_with_a_token_shows_itself_to_who_has_it_and_logs_json(server, tmp_path):
     request = urllib.request.Request(f"{server.url}/metrics", headers={"Via": "1.1 proxy"})
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        urllib.request.urlopen(request, timeout=LIMIT_S)
+    refused.value.close()
     request.add_header("Authorization", f"Bearer {TOKEN}")
     with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
         assert b"nova_info{" in answer.read()
     code, out, _ = run_nova("top", "--once", "--url", server.url, folder=tmp_path, NOVA_METRICS_TOKEN=TOKEN)
     assert code == 0 and out.startswith("Nova ")
-    server.stop()
+    code, out, err = run_nova("top", "--once", "--url", server.url, "--token", "x" * 16, folder=tmp_path)
+    assert (code, out) == (1, "") and "--token" in err
+    server.stop()  # the last test of this file
     assert '"level": "INFO", "logger": "nova_tornado.server", "message": "stopping"' in server.stderr
     assert TOKEN not in server.stderr
