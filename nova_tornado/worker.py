@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nova_tornado.logs import set_up
-from nova_tornado.realtime.relay import RelayTransport
+from nova_tornado.realtime.relay_transport import RelayTransport
 from nova_tornado.server import (
     DRAIN_LIMIT_S,
     EXIT_FAILED,
