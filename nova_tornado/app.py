@@ -29,6 +29,7 @@ from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
+from nova_tornado.realtime.relay import Relay
 from nova_tornado.realtime.transport import Transport
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
@@ -108,14 +109,13 @@ class NovaApp:
         transport: Transport | None = None,
     ) -> None:
         self._plugins = plugins
-        self.transport = transport
         base_url = settings.links_base_url
         self.store = Store(Database(mongo_uri, database), base_url)
         self.bus = Bus()
         self.directory = UserDirectory(self.store.users)
         self.chat_cache = ChatCache(self.store)
         self.hub = Hub(self.store.memberships)
-        self.bus.add_sink(self.hub.publish)
+        self.bus.add_sink(self.hub.publish, self.hub.publish)
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         limits = SignInLimits(clock, settings.rate_limits)
@@ -157,6 +157,19 @@ class NovaApp:
             pages=Pages(),
             is_https=settings.base_url.startswith("https:"),
         )
+        self.relay: Relay | None = None
+        if transport is not None:
+            self.relay = Relay(
+                transport,
+                database,
+                store=self.store,
+                chats=self.chat_cache,
+                chat_log=self.log,
+                hub=self.hub,
+                bus=self.bus,
+                directory=self.directory,
+                presence=self.services.presence,
+            )
         self.ready = False
         self._is_closed = False
         self._dispatcher: Dispatcher | None = None
@@ -172,6 +185,8 @@ class NovaApp:
         own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in routes)]
         routes += self._plugins.collect_routes(own_paths, protocols, nova)
         self._open_pages()
+        if self.relay is not None:
+            await self.relay.open()
         await self.services.accounts.finish_deletions()
         await self.purges.open()
         await self.services.files.open()
@@ -208,7 +223,7 @@ class NovaApp:
         subscribers = [(plugin, each) for plugin, mounted in protocols for each in mounted.subscribers]
         subscribers += self._plugins.call("nova_subscribers", nova)
         self._dispatcher = Dispatcher(subscribers, self._strikes)
-        self.bus.add_sink(self._dispatcher.publish)
+        self.bus.add_sink(self._dispatcher.publish, self._dispatcher.publish_from_elsewhere)
         return protocols
 
     def _open_pages(self) -> None:
@@ -266,6 +281,8 @@ class NovaApp:
         await self.log.close()
         if self._dispatcher is not None:
             await self._dispatcher.close()
+        if self.relay is not None:
+            await self.relay.close()
         await self.purges.close()
         await self.services.files.close()
         self._passwords.close()
