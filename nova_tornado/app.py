@@ -306,11 +306,17 @@ async def open_nova(
         database: its database.
         clock: the time; tests bring their own.
         plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
-        transport: joins it with other processes of the same Nova; it is opened and closed with it. None: it is alone.
+        transport: joins it with other processes of the same Nova; it is opened and closed with it. None: the Redis of
+            the settings does, or it is alone.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
     """
+    if transport is None and settings.redis is not None:
+        # Imported late: who uses no Redis does not pay for it.
+        from nova_tornado.realtime.redis_transport import RedisTransport
+
+        transport = RedisTransport(settings.redis)
     try:
         app = NovaApp(
             settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off), transport

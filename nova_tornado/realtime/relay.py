@@ -85,6 +85,11 @@ class Relay:
         hub.keeper = self
         chat_log.announce = self._announce
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the other processes can be heard."""
+        return self._channels.is_connected
+
     async def open(self) -> None:
         """Begin to tell and to listen."""
         self._bus.add_sink(self._tell)
