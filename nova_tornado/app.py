@@ -119,6 +119,7 @@ class NovaApp:
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         limits = SignInLimits(clock, settings.rate_limits)
+        self.bus.add_sink(lambda _events: None, limits.hear)
         self.purges = Purges(self.store)
         self._strikes = Strikes()
         self._filters = Filters(self._strikes)
@@ -240,7 +241,7 @@ class NovaApp:
         """What a plugin gets of the server."""
         if plugin not in self._facades:
             settings = self._plugins.settings_of(plugin)
-            self._facades[plugin] = Nova(self.services, settings, self.store, self._offers)
+            self._facades[plugin] = Nova(self.services, settings, self.store, self._offers, is_alone=self.relay is None)
         return self._facades[plugin]
 
     async def plugins_told(self) -> None:

@@ -244,6 +244,19 @@ class SignedIn(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SignInFailed(Event):
+    """A password did not fit; told to nobody, but counted in all processes.
+
+    Attributes:
+        account: the user name, or what was given for one.
+        address: from which it came.
+    """
+
+    account: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedOut(Event):
     """A user has signed out."""
 
