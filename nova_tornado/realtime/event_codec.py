@@ -81,6 +81,8 @@ def encode(value: Any) -> Any:
     kind = type(value)
     if value is None or kind in (str, int, float, bool):
         return value
+    if isinstance(value, int) and not isinstance(value, Enum):
+        return int(value)  # the database has its own kind
     if isinstance(value, Chat):
         return {TAG: "Chat", "id": value.id}
     if isinstance(value, Origin):
