@@ -418,10 +418,15 @@ class ChatLog:
                 break
             reading = reading_of(chat, entry.sender_id, entry.seq - 1)
             fold(chat, entry)
+            self._checkpoints.note_other(chat, entry.sender_id)
             told.append(events.MessageSent(chat, entry, sender, None, reading))
         if told:
             chat.current_at_s = time.monotonic()
             self._bus.publish_from_elsewhere(*told)
+
+    def loosen(self, chat_id: int) -> None:
+        """The chat is not kept in memory any more."""
+        self._checkpoints.loosen(chat_id)
 
     def mark_behind(self, chat: Chat) -> None:
         """Somebody else has written to a chat: read its log as soon as nothing is under way in it."""

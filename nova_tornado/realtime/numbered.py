@@ -140,15 +140,24 @@ class NumberedChannels:
                         return  # this process's own, or twice
                     self._note(channel, heard, process, number, is_message=True)
                     for item in items:
-                        if not isinstance(item, list) or not item or not isinstance(item[0], str):
-                            raise ValueError("an item of no kind")
-                        self._take(channel, process, item)
+                        self._take_one(channel, process, item)
                 case _:
                     raise ValueError("no message of a Nova")
         except Exception as error:
-            if not self._has_warned:
-                log.warning("a message of another process cannot be used: %s", type(error).__name__)
-            self._has_warned = True
+            self._warn(error)
+
+    def _take_one(self, channel: str, process: str, item: Any) -> None:
+        try:
+            if not isinstance(item, list) or not item or not isinstance(item[0], str):
+                raise ValueError("an item of no kind")
+            self._take(channel, process, item)
+        except Exception as error:  # the others are none the worse for it
+            self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._has_warned:
+            log.warning("a message of another process cannot be used: %s", type(error).__name__)
+        self._has_warned = True
 
     def _note(
         self, channel: str, heard: dict[str, int], process: str, number: int, *, is_message: bool = False

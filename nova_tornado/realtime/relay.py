@@ -23,7 +23,7 @@ from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.numbered import Item, NumberedChannels
 from nova_tornado.realtime.presence import Presence
-from nova_tornado.realtime.repairs import Repairs
+from nova_tornado.realtime.repairs import CHATS_AT_ONCE, Repairs
 from nova_tornado.realtime.transport import Transport
 from nova_tornado.storage.store import Store
 
@@ -132,12 +132,15 @@ class Relay:
             self._kept.pop(chat_id, None)
             self._missed_while_loading.discard(chat_id)
             self._chats.loosen(chat_id)
+            self._log.loosen(chat_id)
             self._unsubscribe(self._chat_channel(chat_id))
 
     async def ready(self, chat_ids: Collection[int]) -> Mapping[int, Chat]:
         """Have chats that are held in memory, at the ends of their logs."""
         fresh = [chat_id for chat_id in chat_ids if chat_id not in self._kept]
-        loaded = await self._chats.find_many(fresh) if fresh else {}
+        loaded: dict[int, Chat] = {}
+        for first in range(0, len(fresh), CHATS_AT_ONCE):
+            loaded |= await self._chats.find_many(fresh[first : first + CHATS_AT_ONCE])
         for chat_id, chat in loaded.items():
             if chat_id in self._held and self._kept.setdefault(chat_id, chat) is chat:
                 self._chats.put(chat)

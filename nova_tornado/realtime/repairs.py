@@ -140,8 +140,6 @@ class Repairs:
                 self._are_users_doubted |= are_users_doubted
                 self._are_all_doubted |= are_all_doubted
                 await asyncio.sleep(DOUBT_INTERVAL_S)
-            if not is_connected():
-                await asyncio.sleep(DOUBT_INTERVAL_S)
 
     # Chats
 
