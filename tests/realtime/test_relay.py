@@ -266,6 +266,7 @@ def sample(kind, chat):
         "frozenset[bytes] | None": frozenset((b"\x00\xff",)),
         "Origin | None": None,
         "int": 2**62,
+        "int | None": 7,
         "str": "é",
         "bool": True,
         "Any": {"a": [1, None, {"$": "User"}]},
