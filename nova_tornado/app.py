@@ -30,6 +30,7 @@ from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
+from nova_tornado.realtime.relay import Relay
 from nova_tornado.realtime.transport import Transport
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
@@ -113,7 +114,6 @@ class NovaApp:
         worker: int | None = None,
     ) -> None:
         self._plugins = plugins
-        self.transport = transport
         self._worker = worker
         base_url = settings.links_base_url
         self.store = Store(Database(mongo_uri, database), base_url)
@@ -121,10 +121,11 @@ class NovaApp:
         self.directory = UserDirectory(self.store.users)
         self.chat_cache = ChatCache(self.store)
         self.hub = Hub(self.store.memberships)
-        self.bus.add_sink(self.hub.publish)
+        self.bus.add_sink(self.hub.publish, self.hub.publish)
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         limits = SignInLimits(clock, settings.rate_limits)
+        self.bus.add_sink(lambda _events: None, limits.hear)
         self.purges = Purges(self.store)
         self._strikes = Strikes()
         self._filters = Filters(self._strikes)
@@ -173,6 +174,19 @@ class NovaApp:
             pages=Pages(),
             is_https=settings.base_url.startswith("https:"),
         )
+        self.relay: Relay | None = None
+        if transport is not None:
+            self.relay = Relay(
+                transport,
+                database,
+                store=self.store,
+                chats=self.chat_cache,
+                chat_log=self.log,
+                hub=self.hub,
+                bus=self.bus,
+                directory=self.directory,
+                presence=self.services.presence,
+            )
         self.ready = False
         self._is_closed = False
         self._dispatcher: Dispatcher | None = None
@@ -190,6 +204,8 @@ class NovaApp:
         own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in routes)]
         routes += self._plugins.collect_routes(own_paths, protocols, nova)
         self._open_pages()
+        if self.relay is not None:
+            await self.relay.open()
         await self.services.accounts.finish_deletions()
         await self.purges.open()
         await self.services.files.open()
@@ -228,7 +244,7 @@ class NovaApp:
         subscribers = [(plugin, each) for plugin, mounted in protocols for each in mounted.subscribers]
         subscribers += self._plugins.call("nova_subscribers", nova)
         self._dispatcher = Dispatcher(subscribers, self._strikes)
-        self.bus.add_sink(self._dispatcher.publish)
+        self.bus.add_sink(self._dispatcher.publish, self._dispatcher.publish_from_elsewhere)
         return protocols
 
     def _open_pages(self) -> None:
@@ -245,7 +261,7 @@ class NovaApp:
         """What a plugin gets of the server."""
         if plugin not in self._facades:
             settings = self._plugins.settings_of(plugin)
-            self._facades[plugin] = Nova(self.services, settings, self.store, self._offers)
+            self._facades[plugin] = Nova(self.services, settings, self.store, self._offers, is_alone=self.relay is None)
         return self._facades[plugin]
 
     async def plugins_told(self) -> None:
@@ -301,6 +317,8 @@ class NovaApp:
         await self.log.close()
         if self._dispatcher is not None:
             await self._dispatcher.close()
+        if self.relay is not None:
+            await self.relay.close()
         await self.purges.close()
         await self.services.files.close()
         self._passwords.close()
@@ -325,12 +343,18 @@ async def open_nova(
         database: its database.
         clock: the time; tests bring their own.
         plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
-        transport: joins it with other processes of the same Nova; it is opened and closed with it. None: it is alone.
+        transport: joins it with other processes of the same Nova; it is opened and closed with it. None: the Redis of
+            the settings does, or it is alone.
         worker: the number of this process among the workers of a server; None if it is the only one.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
     """
+    if transport is None and settings.redis is not None:
+        # Imported late: who uses no Redis does not pay for it.
+        from nova_tornado.realtime.redis_transport import RedisTransport
+
+        transport = RedisTransport(settings.redis)
     try:
         plugins = plugins or Plugins(settings.plugins_off)
         app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins, transport, worker)

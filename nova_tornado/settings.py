@@ -69,7 +69,7 @@ class Settings:
         port: the port to listen on; 0 means any free one.
         data: the folder of the embedded database and of mails.
         mongo: a MongoDB URI; None means the embedded database.
-        redis: a Redis URI; None means that this process is the only one.
+        redis: a Redis URI that joins this process with others on the same database; None means that there are none.
         workers: how many processes share the port.
         base_url: what links in mails and files begin with, without a slash at its end; "" means from host and port.
         mail_dir: the folder that mails are written to; None means `data / "mail"`.
@@ -304,8 +304,18 @@ def _log_format(value: object, _folder: Path) -> str:
     return text
 
 
-def _no_redis(_value: object, _folder: Path) -> None:
-    raise ValueError("cannot be used: Redis, to join the processes of several machines, is not available yet")
+def _redis(value: object, _folder: Path) -> str:
+    text = _text(value)
+    if text.startswith("unix:///") and not any(character.isspace() for character in text):
+        return text
+    try:
+        parts = _split_url(text, ("redis", "rediss"))
+    except ValueError as error:
+        raise ValueError(f"{error} (or with unix:/// and a path)") from None
+    _checked_host_and_port(parts)
+    if not re.fullmatch(r"/?|/[0-9]{1,4}", parts.path):
+        raise ValueError("has a path that is not the number of a Redis database")
+    return text
 
 
 OPTIONS = (
@@ -313,7 +323,7 @@ OPTIONS = (
     Option("port", _whole_number(0, 65535), "--port"),
     Option("data", _folder, "--data"),
     Option("mongo", _mongo, "--mongo", secret=True),
-    Option("redis", _no_redis, "--redis", secret=True),
+    Option("redis", _redis, "--redis", secret=True),
     Option("workers", _whole_number(1, WORKERS_MAX_COUNT), "--workers"),
     Option("base_url", _base_url, "--base-url"),
     Option("mail_dir", _folder, "--mail-dir"),

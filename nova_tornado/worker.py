@@ -127,7 +127,8 @@ async def _serve(order: Order, stop: StopRequest) -> int:
 
     stop.attach(asyncio.get_running_loop())
     asked = asyncio.create_task(stop.asked.wait(), name="stop-request")
-    transport = RelayTransport(order.links)
+    # Redis reaches the workers of all machines, these among them.
+    transport = RelayTransport(order.links) if order.settings.redis is None else None
     control = _Control(order.control, transport, stop)
     if order.settings.mongo is not None:
         uri, database = order.settings.mongo, database_of(order.settings.mongo)
@@ -155,7 +156,6 @@ async def _serve(order: Order, stop: StopRequest) -> int:
     await drain(nova, http)
     retired.cancel()
     await close(nova, http)
-    await transport.close()
     return EXIT_STOPPED
 
 
@@ -175,7 +175,7 @@ async def _retire(nova: NovaApp, http: HTTPServer, asked: asyncio.Task[Any]) -> 
 class _Control:
     """A worker's end of the way to its supervisor."""
 
-    def __init__(self, control: socket.socket, transport: RelayTransport, stop: StopRequest) -> None:
+    def __init__(self, control: socket.socket, transport: RelayTransport | None, stop: StopRequest) -> None:
         self.is_retired = asyncio.Event()
         self._control = control
         self._transport = transport
@@ -196,7 +196,8 @@ class _Control:
         except OSError:
             data, descriptors = b"", []
         for descriptor in descriptors:
-            self._transport.add_link(socket.socket(fileno=descriptor))
+            if self._transport is not None:
+                self._transport.add_link(socket.socket(fileno=descriptor))
         if not data:
             # Where the kernel does not end us (macOS): the supervisor is gone, and with it the database.
             log.error("the supervisor is gone")

@@ -30,7 +30,7 @@ HELP = {
     "port": ("NUMBER", "The port to listen on; 0 is any free one. [default: 8000]"),
     "data": ("FOLDER", "The folder of the embedded database and of mails. [default: nova-data]"),
     "mongo": ("URI", "A MongoDB to use instead of the embedded one."),
-    "redis": ("URI", "A Redis that joins several processes. Not available yet."),
+    "redis": ("URI", "A Redis that joins the processes that serve one database, on one machine or several."),
     "workers": ("NUMBER", "Processes that share the port, 1 to 64. [default: 1]"),
     "base_url": ("URL", "What links begin with. [default: from host and port]"),
     "mail_dir": ("FOLDER", "Where mails are written to. [default: mail in the data folder]"),

@@ -196,8 +196,31 @@ class Messages:
 
     async def read_log(self, chat_id: int, after_seq: int) -> AsyncIterator[Entry]:
         """All entries after a place in the log, in order."""
+        async for entry, _ in self.read_written(chat_id, after_seq):
+            yield entry
+
+    async def read_written(self, chat_id: int, after_seq: int) -> AsyncIterator[tuple[Entry, int]]:
+        """As ``read_log``, each with the number by which its writer recognises it."""
         async for document in self._collection.find({"_id": _between(chat_id, after_seq)}).sort("_id", 1):
-            yield self._entry(document)
+            yield self._entry(document), document["write_id"]
+
+    async def list_ends(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        """The ends of many logs: by chat, the place of its last entry; chats without any are left out."""
+        ends: dict[int, int] = {}
+        for first in range(0, len(chat_ids), SEEKS_PER_QUERY):
+            seeks: list[list[Document]] = [
+                [
+                    {"$match": {"_id": _between(chat_id)}},
+                    {"$sort": {"_id": -1}},
+                    {"$limit": 1},
+                    {"$project": {"_id": 1}},
+                ]
+                for chat_id in chat_ids[first : first + SEEKS_PER_QUERY]
+            ]
+            more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": seek}} for seek in seeks[1:]]
+            for document in await self._collection.aggregate([*seeks[0], *more]).to_list(None):
+                ends[document["_id"] // SEQ_SPAN] = document["_id"] % SEQ_SPAN
+        return ends
 
     async def read_tails(self, starts: Sequence[int]) -> dict[int, list[Entry]]:
         """The ends of many logs.

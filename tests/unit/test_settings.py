@@ -153,7 +153,10 @@ BAD = [
     *[("workers", value) for value in ("0", "65", "x", 65, False)],
     *[("host", value) for value in ("a b", "http://x", "a/b", "x:1", 1, "a\nb")],
     *[("mongo", value) for value in ("x", "http://x", "mongodb://", "mongodb:///x", "mongodb://h/a.b", "mongodb://[x")],
-    *[("redis", value) for value in ("redis://localhost", "x")],
+    *[
+        ("redis", value)
+        for value in ("x", "http://x", "redis://", "redis://h:x", "redis://h/x", "unix://x", "unix:/x", 1)
+    ],
     *[
         ("base_url", value)
         for value in ("x", "ftp://x", "http://", "http://x?a", "http://x/#a", "http://a@b", "http://x:y")
@@ -180,6 +183,11 @@ BAD = [
 def test_a_bad_value_is_refused(name, value):
     flags = {option.name: option.flag for option in OPTIONS}
     assert refusal({name: value}).startswith(f"{flags[name]}: ")
+
+
+@pytest.mark.parametrize("value", ["redis://h", "rediss://u:p@h:6380/3", "unix:///run/redis.sock?db=1"])
+def test_a_redis_is_a_uri_of_three_kinds(tmp_path, value):
+    assert load({"redis": value}, {}, tmp_path).redis == value
 
 
 @pytest.mark.parametrize("name", ["mongo", "smtp", "redis"])
