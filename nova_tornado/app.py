@@ -27,6 +27,7 @@ from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
+from nova_tornado.realtime.keep_alive import KeepAlive
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
 from nova_tornado.services.accounts import AccountService
@@ -54,7 +55,6 @@ from nova_tornado.web.origin import OriginPolicy
 from nova_tornado.web.pages import ABOUT_PATH, About, AboutHandler, ClientPart, Pages, SpokenProtocol
 from nova_tornado.web.pages import ROUTES as PAGE_ROUTES
 from nova_tornado.web.services import Services
-from nova_tornado.web.socket import FRAME_MAX_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +105,7 @@ class NovaApp:
         self.directory = UserDirectory(self.store.users)
         self.chat_cache = ChatCache(self.store)
         self.hub = Hub(self.store.memberships)
+        self.keep_alive = KeepAlive()
         self.bus.add_sink(self.hub.publish)
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
@@ -137,6 +138,7 @@ class NovaApp:
             ),
             directory=self.directory,
             hub=self.hub,
+            keep_alive=self.keep_alive,
             presence=Presence(self.hub, self.bus),
             bots=BotDesk(),
             bus=self.bus,
@@ -173,9 +175,6 @@ class NovaApp:
             ],
             NotFoundHandler,
             self.services,
-            websocket_max_message_size=FRAME_MAX_BYTES,
-            websocket_ping_interval=PING_INTERVAL_S,
-            websocket_ping_timeout=PING_TIMEOUT_S,
         )
         await self._lifespans.begin(list(self._plugins.call("nova_lifespan", nova)))
         self.ready = True
@@ -252,6 +251,7 @@ class NovaApp:
         self._is_closed = True
         self.ready = False
         await self._lifespans.end()
+        self.keep_alive.close()
         await self.services.accounts.close()
         await self.log.close()
         if self._dispatcher is not None:
