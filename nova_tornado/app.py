@@ -43,7 +43,7 @@ from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.purges import Purges
 from nova_tornado.services.registrations import RegistrationService
 from nova_tornado.services.sign_in_limits import SignInLimits
-from nova_tornado.settings import Settings
+from nova_tornado.settings import Settings, SettingsError
 from nova_tornado.storage.database import Database, DatabaseUnusableError, as_nova_error
 from nova_tornado.storage.store import COLLECTIONS, SchemaTooNewError, Store
 from nova_tornado.web.application import NovaApplication
@@ -147,8 +147,9 @@ class NovaApp:
             origins=OriginPolicy(settings.allow_origin, settings.base_url),
             client_addresses=ClientAddresses(settings.trusted_proxies),
             pages=Pages(),
-            is_https=settings.base_url.startswith("https:"),
+            is_https=settings.is_https,
         )
+        self._tls_context = settings.tls_context()
         self.ready = False
         self._is_closed = False
         self._dispatcher: Dispatcher | None = None
@@ -231,6 +232,7 @@ class NovaApp:
             max_header_size=HEADERS_MAX_BYTES,
             idle_connection_timeout=IDLE_HTTP_TIMEOUT_S,
             body_timeout=BODY_TIMEOUT_S,
+            ssl_options=self._tls_context,
         )
 
     async def drain(self, timeout_s: float) -> None:
@@ -284,7 +286,7 @@ async def open_nova(
     """
     try:
         app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off))
-    except (PluginError, DatabaseUnusableError) as error:
+    except (PluginError, DatabaseUnusableError, SettingsError) as error:
         raise StartError(str(error)) from error
     try:
         await app.store.database.check()

@@ -19,7 +19,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from nova_tornado.settings import DATABASE, Settings, database_of, http_url
+from nova_tornado.settings import DATABASE, Settings, database_of
 from nova_tornado.storage.embedded import EmbeddedError, EmbeddedMongo
 
 if TYPE_CHECKING:
@@ -198,15 +198,15 @@ def _bind(host: str, port: int) -> list[socket.socket]:
 
 
 def _with_real_address(settings: Settings, sockets: list[socket.socket]) -> Settings:
-    port = sockets[0].getsockname()[1]
+    settings = replace(settings, port=sockets[0].getsockname()[1])
     if settings.base_url:
-        return replace(settings, port=port)
+        return settings
     if settings.host in ("0.0.0.0", "::"):
         # A place to listen everywhere is no address that a link could lead to.
-        here = replace(settings, host="127.0.0.1" if settings.host == "0.0.0.0" else "::1")
+        here = "127.0.0.1" if settings.host == "0.0.0.0" else "::1"
         log.warning("links will lead to this machine only; --base-url says how others reach it")
-        return replace(settings, port=port, base_url=http_url(here.host, port))
-    return replace(settings, port=port, base_url=http_url(settings.host, port))
+        return replace(settings, base_url=settings.url_of(here))
+    return replace(settings, base_url=settings.url_of(settings.host))
 
 
 async def _serve(
@@ -219,7 +219,7 @@ async def _serve(
         return EXIT_STOPPED
     http = nova.http_server()
     http.add_sockets(sockets)
-    print(f"Nova is ready on {http_url(settings.host, settings.port)}", flush=True)  # noqa: T201
+    print(f"Nova is ready on {settings.url_of(settings.host)}", flush=True)  # noqa: T201
     tasks: set[asyncio.Task[Any]] = {asked}
     if embedded is not None:
         tasks.add(asyncio.create_task(_watch(embedded), name="embedded-mongod"))

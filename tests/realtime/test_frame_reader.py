@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
@@ -41,7 +43,7 @@ def read(*pieces):
 
 def cut(stream, places):
     places = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
-    return [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [stream[start:end] for start, end in pairwise(places)]
 
 
 SIZES = st.sampled_from([0, 1, 125, 126, 127, 65_535, 65_536, MAX_BYTES]) | st.integers(0, 300)
