@@ -4,15 +4,18 @@ Source: actions document, WebSocket Endpoint; contract "actions" section 6; cont
 """
 
 import asyncio
+import gc
 import json
 import os
 import re
 import struct
 from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
 from people import WAIT_S
-from tornado.websocket import WebSocketClosedError
+from tornado.httputil import HTTPServerRequest, RequestStartLine
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from nova_tornado.native import socket as native_socket
 from nova_tornado.native.socket import PROTOCOL
@@ -228,6 +231,23 @@ async def test_what_is_no_handshake_is_answered_in_json(people, guest):
         assert (await alice.get(path, headers=HANDSHAKE)).status == 404
     for change in ({"Sec-WebSocket-Version": "12"}, {"Sec-WebSocket-Key": ""}, {"Connection": "close"}):
         assert 400 <= (await alice.get("/ws/", headers=HANDSHAKE | change)).status < 500, change
+
+
+@pytest.mark.gen_test
+async def test_nothing_of_the_request_is_left_when_the_handshake_is_done(people, nova):
+    sockets = [await (await people(name)).socket() for name in ("alice", "bob")]
+    for socket in sockets:
+        await socket.expect_nothing()
+    gc.collect()
+    start = RequestStartLine("GET", "/", "HTTP/1.1")
+    left = [each for each in gc.get_objects() if isinstance(each, HTTPServerRequest) and each.path == "/ws/"]
+    assert not left
+    for links in nova.hub._users.values():
+        for connection in links.connections:
+            of_tornado = vars(
+                WebSocketHandler(nova.application, HTTPServerRequest(start_line=start, connection=Mock()))
+            )
+            assert not {*of_tornado, "request"} & {*vars(connection.outbox.receiver)}
 
 
 # Packets
