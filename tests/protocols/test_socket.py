@@ -239,7 +239,7 @@ async def test_nothing_of_the_request_is_left_when_the_handshake_is_done(people,
     for socket in sockets:
         await socket.expect_nothing()
     gc.collect()
-    start = RequestStartLine("GET", "/", "HTTP/1.1")
+    start = RequestStartLine("GET", "/", "HTTP/1.0")
     left = [each for each in gc.get_objects() if isinstance(each, HTTPServerRequest) and each.path == "/ws/"]
     assert not left
     for links in nova.hub._users.values():
