@@ -28,6 +28,7 @@ from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
+from nova_tornado.realtime.keep_alive import KeepAlive
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
 from nova_tornado.realtime.relay import Relay
@@ -45,7 +46,7 @@ from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.purges import Purges
 from nova_tornado.services.registrations import RegistrationService
 from nova_tornado.services.sign_in_limits import SignInLimits
-from nova_tornado.settings import Settings
+from nova_tornado.settings import Settings, SettingsError
 from nova_tornado.storage.database import Database, DatabaseUnusableError, as_nova_error
 from nova_tornado.storage.store import COLLECTIONS, SchemaTooNewError, Store
 from nova_tornado.web.application import NovaApplication
@@ -58,7 +59,6 @@ from nova_tornado.web.origin import OriginPolicy
 from nova_tornado.web.pages import ABOUT_PATH, About, AboutHandler, ClientPart, Pages, SpokenProtocol
 from nova_tornado.web.pages import ROUTES as PAGE_ROUTES
 from nova_tornado.web.services import Services
-from nova_tornado.web.socket import FRAME_MAX_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +121,7 @@ class NovaApp:
         self.directory = UserDirectory(self.store.users)
         self.chat_cache = ChatCache(self.store)
         self.hub = Hub(self.store.memberships)
+        self.keep_alive = KeepAlive()
         self.bus.add_sink(self.hub.publish, self.hub.publish)
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
@@ -164,6 +165,7 @@ class NovaApp:
             ),
             directory=self.directory,
             hub=self.hub,
+            keep_alive=self.keep_alive,
             presence=Presence(self.hub, self.bus),
             bots=BotDesk(),
             bus=self.bus,
@@ -172,8 +174,9 @@ class NovaApp:
             origins=OriginPolicy(settings.allow_origin, settings.base_url),
             client_addresses=ClientAddresses(settings.trusted_proxies),
             pages=Pages(),
-            is_https=settings.base_url.startswith("https:"),
+            is_https=settings.is_https,
         )
+        self._tls_context = settings.tls_context()
         self.relay: Relay | None = None
         if transport is not None:
             self.relay = Relay(
@@ -218,9 +221,6 @@ class NovaApp:
             NotFoundHandler,
             self.services,
             self._http_counts,
-            websocket_max_message_size=FRAME_MAX_BYTES,
-            websocket_ping_interval=PING_INTERVAL_S,
-            websocket_ping_timeout=PING_TIMEOUT_S,
         )
         await self._lifespans.begin(list(self._plugins.call("nova_lifespan", nova)))
         self._lag.start()
@@ -278,6 +278,7 @@ class NovaApp:
             max_header_size=HEADERS_MAX_BYTES,
             idle_connection_timeout=IDLE_HTTP_TIMEOUT_S,
             body_timeout=BODY_TIMEOUT_S,
+            ssl_options=self._tls_context,
         )
 
     async def move_clients(self, timeout_s: float) -> None:
@@ -313,6 +314,7 @@ class NovaApp:
         self.ready = False
         self._lag.stop()
         await self._lifespans.end()
+        self.keep_alive.close()
         await self.services.accounts.close()
         await self.log.close()
         if self._dispatcher is not None:
@@ -358,7 +360,7 @@ async def open_nova(
     try:
         plugins = plugins or Plugins(settings.plugins_off)
         app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins, transport, worker)
-    except (PluginError, DatabaseUnusableError) as error:
+    except (PluginError, DatabaseUnusableError, SettingsError) as error:
         raise StartError(str(error)) from error
     try:
         await app.store.database.check()

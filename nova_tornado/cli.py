@@ -19,7 +19,7 @@ import click
 
 from nova_tornado import __version__
 from nova_tornado.plugin.commands import OPENER, read_settings, with_settings
-from nova_tornado.settings import DATABASE, Settings, database_of, http_url, load
+from nova_tornado.settings import DATABASE, Settings, database_of, load
 
 if TYPE_CHECKING:
     from nova_tornado.api import Nova
@@ -158,7 +158,7 @@ def top(url: str | None, token: str | None, once: bool, config: str | None) -> i
     settings = read_settings({"config": config})
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     try:
-        top.run(url or http_url(host, settings.port), token or settings.metrics_token, once)
+        top.run(url or settings.url_of(host), token or settings.metrics_token, once)
     except top.TopError as error:
         raise click.ClickException(str(error)) from None
     return 0

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nova_tornado.logs import set_up
-from nova_tornado.settings import DATABASE, Settings, database_of, http_url
+from nova_tornado.settings import DATABASE, Settings, database_of
 from nova_tornado.storage.embedded import EmbeddedError, EmbeddedMongo
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class StopRequest:
 
 def tell_ready(settings: Settings) -> None:
     """Prints the one line that stdout gets."""
-    print(f"Nova is ready on {http_url(settings.host, settings.port)}", flush=True)  # noqa: T201
+    print(f"Nova is ready on {settings.url_of(settings.host)}", flush=True)  # noqa: T201
 
 
 def tell_failure(error: Exception) -> None:
@@ -216,15 +216,15 @@ def bind(host: str, port: int, *, is_shared: bool = False) -> list[socket.socket
 
 def with_real_address(settings: Settings, sockets: list[socket.socket]) -> Settings:
     """The settings with the port that was found, and with what links begin with."""
-    port = sockets[0].getsockname()[1]
+    settings = replace(settings, port=sockets[0].getsockname()[1])
     if settings.base_url:
-        return replace(settings, port=port)
+        return settings
     if settings.host in ("0.0.0.0", "::"):
         # A place to listen everywhere is no address that a link could lead to.
-        here = replace(settings, host="127.0.0.1" if settings.host == "0.0.0.0" else "::1")
+        here = "127.0.0.1" if settings.host == "0.0.0.0" else "::1"
         log.warning("links will lead to this machine only; --base-url says how others reach it")
-        return replace(settings, port=port, base_url=http_url(here.host, port))
-    return replace(settings, port=port, base_url=http_url(settings.host, port))
+        return replace(settings, base_url=settings.url_of(here))
+    return replace(settings, base_url=settings.url_of(settings.host))
 
 
 async def _serve(

@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from nova_tornado.logs import LOG_FORMATS
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 CONFIG_FILE = "nova.toml"
 """The settings file; read from the working folder where it lies there."""
@@ -71,6 +74,8 @@ class Settings:
         mongo: a MongoDB URI; None means the embedded database.
         redis: a Redis URI that joins this process with others on the same database; None means that there are none.
         workers: how many processes share the port.
+        tls_cert: a PEM file with the certificate and those between it and its authority; None means without TLS.
+        tls_key: a PEM file with the certificate's private key.
         base_url: what links in mails and files begin with, without a slash at its end; "" means from host and port.
         mail_dir: the folder that mails are written to; None means `data / "mail"`.
         smtp: where mails are sent to instead, as `smtp://` or `smtps://`; None means the folder.
@@ -92,6 +97,8 @@ class Settings:
     mongo: str | None = None
     redis: str | None = None
     workers: int = 1
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     base_url: str = ""
     mail_dir: Path | None = None
     smtp: str | None = None
@@ -109,12 +116,36 @@ class Settings:
     @property
     def links_base_url(self) -> str:
         """What links begin with, whatever is set."""
-        return self.base_url or http_url(self.host, self.port)
+        return self.base_url or self.url_of(self.host)
 
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the server over TLS: its own, or that of a proxy in front of it."""
+        return self.tls_cert is not None or self.base_url.startswith("https:")
 
-def http_url(host: str, port: int) -> str:
-    """The URL of a server on a host and port."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def url_of(self, host: str) -> str:
+        """The server's URL by a name or address of its host."""
+        scheme = "http" if self.tls_cert is None else "https"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
+
+    def tls_context(self) -> "SSLContext | None":
+        """What speaks TLS; None means without.
+
+        Raises:
+            SettingsError: the certificate and the key cannot be used.
+        """
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        import ssl  # only here: without TLS it would delay the start
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            # An encrypted key fails with an empty password, instead of asking for one on the terminal.
+            context.load_cert_chain(self.tls_cert, self.tls_key, password=lambda: "")
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+            raise SettingsError(f"tls_cert and tls_key cannot be used together: {reason}") from None
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +208,15 @@ def _folder(value: object, folder: Path) -> Path:
         return folder / Path(text).expanduser()
     except RuntimeError:
         raise ValueError("names a home folder that is not there") from None
+
+
+def _file(value: object, folder: Path) -> Path:
+    path = _folder(value, folder)
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    return path
 
 
 def _host(value: object, _folder: Path) -> str:
@@ -325,6 +365,8 @@ OPTIONS = (
     Option("mongo", _mongo, "--mongo", secret=True),
     Option("redis", _redis, "--redis", secret=True),
     Option("workers", _whole_number(1, WORKERS_MAX_COUNT), "--workers"),
+    Option("tls_cert", _file, "--tls-cert"),
+    Option("tls_key", _file, "--tls-key"),
     Option("base_url", _base_url, "--base-url"),
     Option("mail_dir", _folder, "--mail-dir"),
     Option("smtp", _smtp, "--smtp", secret=True),
@@ -372,6 +414,9 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
     settings = Settings(**values, of_plugins={name: given for name, given in of_plugins.items() if given})
     if settings.smtp is not None and settings.mail_dir is not None:
         raise SettingsError("smtp and mail_dir are both set, but mails go to one place: leave one of them out")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError("tls_cert and tls_key go together: set both of them, or neither")
+    settings.tls_context()
     return settings
 
 

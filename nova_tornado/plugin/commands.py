@@ -32,6 +32,8 @@ HELP = {
     "mongo": ("URI", "A MongoDB to use instead of the embedded one."),
     "redis": ("URI", "A Redis that joins the processes that serve one database, on one machine or several."),
     "workers": ("NUMBER", "Processes that share the port, 1 to 64. [default: 1]"),
+    "tls_cert": ("FILE", "The certificate, in PEM, to speak https and wss with; needs --tls-key."),
+    "tls_key": ("FILE", "The certificate's private key, in PEM."),
     "base_url": ("URL", "What links begin with. [default: from host and port]"),
     "mail_dir": ("FOLDER", "Where mails are written to. [default: mail in the data folder]"),
     "smtp": ("URL", "Where mails are sent to instead: smtp[s]://[user:password@]host[:port]."),

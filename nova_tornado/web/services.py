@@ -8,6 +8,7 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.hub import Hub
+from nova_tornado.realtime.keep_alive import KeepAlive
 from nova_tornado.realtime.presence import Presence
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
@@ -36,6 +37,7 @@ class Services:
     registrations: RegistrationService
     directory: UserDirectory
     hub: Hub
+    keep_alive: KeepAlive
     presence: Presence
     bots: BotDesk
     bus: Bus

@@ -20,7 +20,7 @@ LIMIT_S = 45.0
 """No step of these tests takes longer on a busy machine; the tests say themselves what must be faster."""
 
 NOVA = str(Path(sys.executable).with_name("nova"))
-READY = re.compile(r"Nova is ready on (http://\S+:[0-9]+)\n")
+READY = re.compile(r"Nova is ready on (https?://\S+:[0-9]+)\n")
 
 
 def wait_until(condition, limit_s=LIMIT_S):
