@@ -26,9 +26,11 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.freshness import Freshness
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
+from nova_tornado.realtime.tails import Tails
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
 from nova_tornado.services.chats import ChatService
@@ -97,7 +99,16 @@ class NovaApp:
         ready: whether it can serve (``/readyz``).
     """
 
-    def __init__(self, settings: Settings, mongo_uri: str, database: str, clock: Clock, plugins: Plugins) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        mongo_uri: str,
+        database: str,
+        clock: Clock,
+        plugins: Plugins,
+        *,
+        is_sole_writer: bool = False,
+    ) -> None:
         self._plugins = plugins
         base_url = settings.links_base_url
         self.store = Store(Database(mongo_uri, database), base_url)
@@ -107,6 +118,8 @@ class NovaApp:
         self.hub = Hub(self.store.memberships)
         self.bus.add_sink(self.hub.publish)
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
+        freshness = Freshness(self.store.messages, self.log, is_sole_writer=is_sole_writer)
+        self.tails = Tails(self.store.messages, freshness)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         limits = SignInLimits(clock, settings.rate_limits)
         self.purges = Purges(self.store)
@@ -129,7 +142,15 @@ class NovaApp:
             friends=friends,
             chats=self._chats,
             messages=MessageService(
-                self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus, clock, self._filters
+                self.store,
+                self.chat_cache,
+                self.log,
+                self._chats,
+                self.directory,
+                self.bus,
+                clock,
+                self._filters,
+                self.tails,
             ),
             files=FileService(self.store, self.chat_cache, clock, settings.file_max_mib * 1024**2),
             registrations=RegistrationService(
@@ -269,6 +290,7 @@ async def open_nova(
     database: str = "nova",
     clock: Clock | None = None,
     plugins: Plugins | None = None,
+    is_sole_writer: bool = False,
 ) -> NovaApp:
     """Make a Nova that can serve.
 
@@ -278,12 +300,20 @@ async def open_nova(
         database: its database.
         clock: the time; tests bring their own.
         plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
+        is_sole_writer: no other server uses the database, so that what is in memory need not be compared with it.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
     """
     try:
-        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off))
+        app = NovaApp(
+            settings,
+            mongo_uri,
+            database,
+            clock or Clock(),
+            plugins or Plugins(settings.plugins_off),
+            is_sole_writer=is_sole_writer,
+        )
     except (PluginError, DatabaseUnusableError) as error:
         raise StartError(str(error)) from error
     try:

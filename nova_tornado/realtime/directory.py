@@ -16,10 +16,12 @@ class UserDirectory:
     Attributes:
         system: the user ``#SYSTEM``, who tells what happened in a chat.
         deleted: the user ``#DELETED``, who stands for authors without an account.
+        changes: how often somebody was taken in or forgotten.
     """
 
     system: User
     deleted: User
+    changes = 0
 
     def __init__(self, users: Users) -> None:
         self._storage = users
@@ -60,6 +62,7 @@ class UserDirectory:
 
     def put(self, user: User) -> None:
         """Take in the user as he is now."""
+        self.changes += 1
         self._users.pop(user.id, None)
         self._users[user.id] = user
         if len(self._users) > CACHED_USERS:
@@ -67,4 +70,5 @@ class UserDirectory:
 
     def forget(self, user_id: int) -> None:
         """The account is gone."""
+        self.changes += 1
         self._users.pop(user_id, None)

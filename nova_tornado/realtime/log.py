@@ -18,6 +18,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from pymongo.errors import ConnectionFailure, OperationFailure
 
@@ -40,7 +41,7 @@ from nova_tornado.realtime.checkpoints import Checkpoints
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.entry_events import EntryEvents
-from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Planner, Send, Sent, is_repeat
+from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Plan, Planner, Send, Sent, is_repeat
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.messages import Conflict, UnknownOutcomeError
 from nova_tornado.storage.store import Store
@@ -136,6 +137,18 @@ class ChatLog:
         done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
         self._enqueue(chat, Change(planner, before, done, origin))
         return await done
+
+    async def refresh(self, chat: Chat) -> None:
+        """Take in, and tell here, what other processes have written to a chat.
+
+        Args:
+            chat: as the chat cache has it; it may turn out to be deleted.
+        """
+        done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
+        self._enqueue(chat, Change(lambda _chat: Plan(()), (), done))
+        self._lanes[chat.id].is_stale = True
+        with suppress(ChatUnknown):
+            await done
 
     def _enqueue(self, chat: Chat, item: Send | Change) -> None:
         lane = self._lanes.get(chat.id)
@@ -365,6 +378,8 @@ class ChatLog:
             if chat.is_deleted:
                 raise ChatUnknown
             plan = planner(chat)
+            if not plan.drafts:
+                return [], {}
             entries = self._entries(chat, plan.drafts)
             write_ids = [self._take_write_id() for _ in entries]
             begun_at_s = time.monotonic()
