@@ -43,6 +43,7 @@ from nova_tornado.services.messages import MessageService
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.purges import Purges
 from nova_tornado.services.registrations import RegistrationService
+from nova_tornado.services.resume import ResumeService
 from nova_tornado.services.sign_in_limits import SignInLimits
 from nova_tornado.settings import Settings
 from nova_tornado.storage.database import Database, DatabaseUnusableError, as_nova_error
@@ -156,6 +157,7 @@ class NovaApp:
             registrations=RegistrationService(
                 self.store, clock, accounts, Mailer(settings), base_url, settings.rate_limits
             ),
+            resume=ResumeService(self.store, self.chat_cache, self.directory, freshness, self.tails, self.bus),
             directory=self.directory,
             hub=self.hub,
             presence=Presence(self.hub, self.bus),

@@ -8,6 +8,7 @@ costs time, never truth. What can change without an entry (read cursors, names) 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple
@@ -125,6 +126,13 @@ class Tail:
             or (bool(self.messages) and message_id >= self.messages[0].id)
             or message_id in self.answered
         )
+
+    def find(self, message_id: int) -> Entry | None:
+        """A message that is here, or is answered by one that is."""
+        if message_id in self.answered:
+            return self.answered[message_id]
+        at = bisect_left(self.messages, message_id, key=lambda message: message.id)
+        return self.messages[at] if at < len(self.messages) and self.messages[at].id == message_id else None
 
     def _forget_answers(self) -> None:
         if self._answers:
