@@ -151,6 +151,7 @@ class NovaApp:
                 self.bus,
                 clock,
                 self._filters,
+                freshness,
                 self.tails,
             ),
             files=FileService(self.store, self.chat_cache, clock, settings.file_max_mib * 1024**2),

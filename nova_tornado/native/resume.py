@@ -113,7 +113,7 @@ def read_request(data: Any) -> ResumeRequest:
     for item in _list(fields.get("chats"), "chats", CHATS_MAX_COUNT):
         chat = _known_chat(item)
         chats[chat.chat_id] = chat
-    states = fields.get("state") or {}
+    states = {} if fields.get("state") is None else fields["state"]
     if not isinstance(states, dict) or not states.keys() <= STATES.keys():
         raise BadField(f"state must be an object with some of {', '.join(STATES)}")
     users = [check_id(user_id, "users") for user_id in _list(fields.get("users"), "users", USERS_MAX_COUNT)]

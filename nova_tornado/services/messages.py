@@ -25,6 +25,7 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache, reading_of
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.freshness import Freshness
 from nova_tornado.realtime.lanes import Draft, Plan, Sent, is_repeat
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.message_details import MessageDetailer
@@ -63,7 +64,7 @@ class MessageService:
     Args:
         store, cache, log, chats, directory, bus, clock: the parts it works with.
         filters: asked before a text is stored.
-        tails: what is read again and again.
+        freshness, tails: bring a chat in memory to the end of its log, and keep what is read again and again.
     """
 
     def __init__(
@@ -76,10 +77,12 @@ class MessageService:
         bus: Bus,
         clock: Clock,
         filters: Filters,
+        freshness: Freshness,
         tails: Tails,
     ) -> None:
         self._store = store
         self._filters = filters
+        self._freshness = freshness
         self._tails = tails
         self._messages = store.messages
         self._cache = cache
@@ -410,6 +413,7 @@ class MessageService:
             NoRight: the viewer is a bot, and does not see the chat's history.
         """
         await self._check_viewer(chat, viewer_id)
+        await self._freshness.ensure((chat,))
         after_seq, before_seq = 0, chat.last_seq + 1
         if from_id is not None:
             after_seq = max(after_seq, seq_bound(chat.id, from_id) - 1)
@@ -496,6 +500,7 @@ class MessageService:
             NoRight: the viewer is a bot, and does not see the chat's history.
         """
         await self._check_viewer(chat, viewer_id)
+        await self._freshness.ensure((chat,))
         search = search or MessageSearch()
         after_seq = 0
         before_seq = chat.last_seq + 1

@@ -85,7 +85,8 @@ async def change(services, kind, rng, users, persons, chat, number):
             case "send":
                 await messages.send(user, chat.id, f"text {number} é “")
             case "send two":
-                await asyncio.gather(*(messages.send(each, chat.id, f"text {number}") for each in users))
+                sends = (messages.send(each, chat.id, f"text {number}") for each in users)
+                await asyncio.gather(*sends, return_exceptions=True)
             case "reply":
                 await messages.send(user, chat.id, f"reply {number}", reply_to=rng.choice(sent) if sent else None)
             case "edit":
