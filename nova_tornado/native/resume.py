@@ -9,7 +9,7 @@ Source: contract "actions" section 8; decision 12.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -164,7 +164,8 @@ class Resume:
         """The answer, which is to be sent at once."""
         known, gone = await self._find_known()
         page = await self._read(known)
-        users = await self._services.resume.load_users(page) if page else {}
+        compared = {each.chat.id for each in page if self._is_compared(each.chat.id)}
+        users = await self._services.resume.load_users(page, compared) if page else {}
         named = await self._services.directory.load(self._request.user_ids) if self._request.user_ids else {}
         states = await self._read_states()
         # From here on nothing is waited for.
@@ -227,12 +228,16 @@ class Resume:
                 self._room -= len(value)
         return states
 
+    def _is_compared(self, chat_id: int) -> bool:
+        before = self._request.chats.get(chat_id)
+        return before is None or before.is_compared
+
     def _chat(self, missed: Missed, users: Mapping[int, User]) -> packets.Struct | None:
         """What is told of a chat; None if there is nothing."""
         chat = missed.chat
         before = self._request.chats.get(chat.id)
         struct: packets.Struct = {"chat_id": chat.id}
-        if before is None or before.is_compared:
+        if self._is_compared(chat.id):
             value = self._state_of(missed, users)
             digest = _digest(value)
             if before is None or digest != before.digest:
@@ -242,6 +247,9 @@ class Resume:
         up_to_seq = missed.up_to_seq
         if missed.is_unknown:
             struct["reset"] = UNKNOWN_CURSOR
+        elif missed.encoded is not None:
+            struct["messages"] = orjson.Fragment(missed.encoded)
+            self._room -= len(missed.encoded)
         elif missed.messages:
             messages, up_to_seq = self._messages(missed, users)
             struct["messages"] = messages
@@ -270,29 +278,47 @@ class Resume:
         wanted = {*chat.members, *([last.sender_id] if last is not None else [])} - users.keys()
         return {user_id: directory.peek(user_id) or directory.deleted for user_id in wanted}
 
-    def _messages(self, missed: Missed, users: Mapping[int, User]) -> tuple[Sequence[Any], int]:
+    def _messages(self, missed: Missed, users: Mapping[int, User]) -> tuple[orjson.Fragment, int]:
         """The messages that fit, and the place of the log up to which they tell what was missed."""
+        tail = missed.tail if missed.tail is not None and self._user.id not in missed.tail.hiders else None
+        known = tail.parts if tail is not None else {}
         deleted = self._services.directory.deleted
-        found = []
-        for index, (_, message, answered) in enumerate(missed.messages):
-            part = encode_missed(message, answered, users, deleted, self._user.id)
-            found.append(orjson.Fragment(part))
-            self._room -= len(part)
-            if self._room <= 0 and index + 1 < len(missed.messages):
-                return found, missed.messages[index + 1][0] - 1
-        return found, missed.up_to_seq
+        found: list[bytes] = []
+        room = self._room
+        up_to_seq = missed.up_to_seq
+        for seq, message, answered in missed.messages:
+            if room <= 0 and found:
+                up_to_seq = seq - 1
+                break
+            sender = deleted if message.is_recalled else users[message.sender_id]
+            other = None
+            if answered is not None:
+                other = deleted if answered.is_recalled else users[answered.sender_id]
+            kept = known.get(message.id)
+            if kept is not None and kept[1] is sender and kept[2] is other:
+                part = kept[0]
+            else:
+                part = _encode(message, sender, answered, other, self._user.id)
+                if tail is not None:
+                    tail.keep_part(message.id, part, sender, other)
+            found.append(part)
+            room -= len(part)
+        self._room = room
+        encoded = b"[" + b",".join(found) + b"]"
+        if tail is not None and len(found) == len(missed.messages) and up_to_seq == tail.end_seq:
+            shown = (each for _, *both in missed.messages for each in both if each is not None)
+            everybody = {message.sender_id: users[message.sender_id] for message in shown}
+            if all(user.id == user_id for user_id, user in everybody.items()):
+                tail.keep_run(missed.after_seq or 0, encoded, everybody, self._services.directory)
+        return orjson.Fragment(encoded), up_to_seq
 
 
-def encode_missed(
-    message: Entry, answered: Entry | None, users: Mapping[int, User], deleted: User, viewer_id: int
-) -> bytes:
+def _encode(message: Entry, sender: User, answered: Entry | None, other: User | None, viewer_id: int) -> bytes:
     """A message that was missed: ChatMessage.Basic with ``reply_to``."""
-
-    def sender(of: Entry) -> User:
-        return deleted if of.is_recalled else users[of.sender_id]
-
-    struct = packets.message_basic(message, sender(message), viewer_id)
-    struct["reply_to"] = packets.message_basic(answered, sender(answered), viewer_id) if answered is not None else None
+    struct = packets.message_basic(message, sender, viewer_id)
+    struct["reply_to"] = None
+    if answered is not None and other is not None:
+        struct["reply_to"] = packets.message_basic(answered, other, viewer_id)
     return dumps(struct)
 
 

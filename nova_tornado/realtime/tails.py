@@ -29,6 +29,8 @@ TAILS_MAX_BYTES = 64 * 1024**2
 """All tails together; the ones that were not used for the longest time make way."""
 ANSWERS_MAX_COUNT = 4
 """How many encoded answers are kept of a tail, for so many sizes of a page."""
+RUNS_MAX_COUNT = 8
+"""How many encoded runs of messages are kept of a tail, for so many places where clients have stopped."""
 ENTRY_BYTES = 700
 """What an entry needs in memory besides its text, at most, roughly."""
 
@@ -52,6 +54,14 @@ class _Answer(NamedTuple):
     directory_changes: int
 
 
+class Run(NamedTuple):
+    """What a protocol has made of all messages behind a place of the log, and of which users."""
+
+    encoded: bytes
+    users: Mapping[int, User]
+    directory_changes: int
+
+
 class Tail:
     """The newest messages of a chat.
 
@@ -63,6 +73,8 @@ class Tail:
         is_filled: it was read from the database.
         is_over: it is of no use any more.
         size_bytes: roughly, with its answers.
+        parts: what a protocol has made of single messages, by id, with the users that it was made of.
+        runs: the same of all messages behind a place of the log, by that.
     """
 
     __slots__ = (
@@ -78,6 +90,8 @@ class Tail:
         "is_over",
         "is_whole",
         "messages",
+        "parts",
+        "runs",
         "size_bytes",
     )
 
@@ -95,6 +109,34 @@ class Tail:
         self.is_over = False
         self.is_whole = False
         self.size_bytes = 0
+        self.parts: dict[int, tuple[bytes, User, User | None]] = {}
+        self.runs: dict[int, Run] = {}
+
+    def keep_part(self, message_id: int, part: bytes, sender: User, answered_sender: User | None) -> None:
+        """Keep what was made of a message for all who have deleted nothing here for themselves."""
+        if not self.is_over:
+            old = self.parts.get(message_id)
+            self.parts[message_id] = part, sender, answered_sender
+            self._owner.resize(self, len(part) - (len(old[0]) if old is not None else 0))
+
+    def keep_run(self, after_seq: int, encoded: bytes, users: Mapping[int, User], directory: UserDirectory) -> None:
+        """Keep what was made of all messages behind a place of the log."""
+        if self.is_over or len(self.runs) >= RUNS_MAX_COUNT:
+            return
+        self.runs[after_seq] = Run(encoded, users, directory.changes)
+        self._owner.resize(self, len(encoded))
+
+    def find_run(self, after_seq: int, directory: UserDirectory) -> bytes | None:
+        """What was made of all messages behind a place of the log, if everybody is called as then."""
+        run = self.runs.get(after_seq)
+        if run is None:
+            return None
+        if run.directory_changes != directory.changes:
+            if not all(directory.peek(user_id) is user for user_id, user in run.users.items()):
+                self._forget_answers()
+                return None
+            self.runs[after_seq] = run._replace(directory_changes=directory.changes)
+        return run.encoded
 
     def take_in(self, entry: Entry) -> None:
         """The chat has one more entry."""
@@ -135,9 +177,12 @@ class Tail:
         return self.messages[at] if at < len(self.messages) and self.messages[at].id == message_id else None
 
     def _forget_answers(self) -> None:
-        if self._answers:
-            self._owner.resize(self, -sum(len(answer.encoded) for answer in self._answers.values()))
+        if self._answers or self.runs:
+            size_bytes = sum(len(answer.encoded) for answer in self._answers.values())
+            size_bytes += sum(len(run.encoded) for run in self.runs.values())
             self._answers.clear()
+            self.runs.clear()
+            self._owner.resize(self, -size_bytes)
 
     def fill(self, messages: list[Entry], answered: Mapping[int, Entry], *, is_whole: bool) -> None:
         """Take what was read from the database, and what has arrived since.
@@ -168,6 +213,7 @@ class Tail:
         known = {**self.answered, **{message.id: message for message in gone}}
         self.answered = {message_id: known[message_id] for message_id in known.keys() & wanted}
         self._forget_answers()
+        self.parts.clear()
         size_bytes = sum(map(_size_bytes, (*self.messages, *self.answered.values())))
         self._owner.resize(self, size_bytes - self.size_bytes)
 

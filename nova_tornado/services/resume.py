@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nova_tornado.domain import events
@@ -14,7 +14,7 @@ from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.freshness import Freshness
 from nova_tornado.realtime.message_details import list_user_ids
-from nova_tornado.realtime.tails import Tails
+from nova_tornado.realtime.tails import Tail, Tails
 from nova_tornado.services.bot_scopes import check_reading, sees_history
 from nova_tornado.storage.store import Store
 
@@ -50,6 +50,8 @@ class Missed:
             the place of the entry for which it is told and the message that it answers.
         own_last: the newest message that he is shown, where it is not the chat's newest.
         changes: how many entries the log held that are no messages.
+        tail: where the messages come from; None: from the database.
+        encoded: all of them as they were told before, in place of ``messages``.
     """
 
     chat: Chat
@@ -59,6 +61,8 @@ class Missed:
     messages: list[tuple[int, Entry, Entry | None]] = field(default_factory=list)
     own_last: Entry | None = None
     changes: int = 0
+    tail: Tail | None = None
+    encoded: bytes | None = None
 
     @property
     def is_current(self) -> bool:
@@ -158,7 +162,7 @@ class ResumeService:
                 continue
             each.up_to_seq = min(end, after_seq + room)
             room -= each.up_to_seq - after_seq
-            if not self._read_tail(each):
+            if not self._read_tail(user, each):
                 reads.append(each)
             if room == 0:
                 break
@@ -170,16 +174,22 @@ class ResumeService:
                 each.own_last = await self._messages.find_newest(each.chat.id, user.id)
         return page
 
-    def _read_tail(self, missed: Missed) -> bool:
+    def _read_tail(self, user: User, missed: Missed) -> bool:
         """Whether all that was missed are messages in memory; then it is told."""
         tail = self._tails.peek(missed.chat)
+        if tail is not None and user.id not in tail.hiders and missed.up_to_seq == tail.end_seq:
+            missed.encoded = tail.find_run(missed.after_seq or 0, self._directory)
+            if missed.encoded is not None:
+                return True
         found = tail.list_after(missed.after_seq or 0) if tail is not None else None
         if tail is None or found is None:
             return False
-        for message in found:
-            if message.seq <= missed.up_to_seq:
-                answered = tail.find(message.reply_to) if message.reply_to is not None else None
-                missed.messages.append((message.seq, message, answered))
+        missed.tail = tail
+        seqs = range((missed.after_seq or 0) + 1, missed.up_to_seq + 1)
+        missed.messages = [
+            (seq, message, tail.find(message.reply_to) if message.reply_to is not None else None)
+            for seq, message in zip(seqs, found, strict=False)
+        ]
         return True
 
     async def _read_logs(self, user: User, reads: Sequence[Missed]) -> None:
@@ -206,13 +216,22 @@ class ResumeService:
         if wanted:
             known.update({message.id: message for message in await self._messages.list_by_ids(wanted)})
 
-    async def load_users(self, page: Iterable[Missed]) -> Mapping[int, User]:
-        """All users who are told of with what was missed."""
+    async def load_users(self, page: Iterable[Missed], compared: Container[int]) -> Mapping[int, User]:
+        """All users who are told of with what was missed.
+
+        Args:
+            page: that.
+            compared: the chats of which the members are told of, too.
+        """
         wanted: set[int] = set()
         for each in page:
-            lasts = [message for message in (each.own_last, each.chat.last_message) if message is not None]
-            answered = [message for _, _, message in each.messages if message is not None]
-            wanted |= list_user_ids(each.chat, (*(message for _, message, _ in each.messages), *answered, *lasts))
+            for _, message, answered in each.messages:
+                wanted.add(message.sender_id)
+                if answered is not None:
+                    wanted.add(answered.sender_id)
+            if each.chat.id in compared:
+                lasts = [message for message in (each.own_last, each.chat.last_message) if message is not None]
+                wanted |= list_user_ids(each.chat, lasts)
         return await self._directory.load(wanted)
 
 

@@ -222,3 +222,31 @@ async def test_who_somebody_is_now_is_told_on_request(people):
         (bob.id, "robert"),
         (eve.id, "#DELETED"),
     ]
+
+
+@pytest.mark.gen_test
+async def test_what_was_encoded_for_one_client_is_told_the_next_as_it_is_then(nova, people):
+    alice, bob, chat = await friends(people)
+    cursor = (await begin(alice))["chats"][0]["cursor"]
+    user = await nova.directory.get(bob.id)
+    messages = nova.services.messages
+    one = (await messages.send(user, chat, "one")).message
+    await messages.send(user, chat, "two", reply_to=one.id)
+    request = {"chats": [{"chat_id": chat, "cursor": cursor}]}
+
+    async def told(person):
+        await alice.get(f"/chat/{chat}/messages?limit=10")  # which makes the tail
+        first, second = await ask(person, request), await ask(person, request)
+        assert first == second
+        nova.tails.give_up((await nova.services.chats.get(chat)).tail)
+        assert await ask(person, request) == first  # by the log
+        return [(m["message"], m["deleted"], m["sender"]["user_name"]) for m in first["chats"][0]["messages"]]
+
+    assert await told(alice) == [("one", False, "bob"), ("two", False, "bob")]
+    await bob.patch("/user", {"user_name": "robert"})
+    assert await told(alice) == [("one", False, "robert"), ("two", False, "robert")]
+    await messages.hide(await nova.directory.get(alice.id), one.id)
+    assert await told(alice) == [("one", True, "robert"), ("two", False, "robert")]
+    assert await told(bob) == [("one", False, "robert"), ("two", False, "robert")]
+    await messages.send(await nova.directory.get(bob.id), chat, "three")
+    assert [text for text, _, _ in await told(bob)] == ["one", "two", "three"]
