@@ -35,6 +35,8 @@ STATE_EVENTS = frozenset(
     )
 )
 """Events that change what is compared as a whole: somebody's profile, friends, invitations and list of chats."""
+TAIL_WORTH_ENTRIES = 50
+"""Who has missed so much of a chat is hardly the only one: the chat's newest messages are taken into memory."""
 
 
 @dataclass(slots=True)
@@ -162,6 +164,8 @@ class ResumeService:
                 continue
             each.up_to_seq = min(end, after_seq + room)
             room -= each.up_to_seq - after_seq
+            if each.up_to_seq - after_seq >= TAIL_WORTH_ENTRIES and self._tails.peek(chat) is None:
+                await self._tails.find(chat)
             if not self._read_tail(user, each):
                 reads.append(each)
             if room == 0:
