@@ -19,7 +19,7 @@ from nova_tornado.realtime.freshness import Freshness
 from nova_tornado.realtime.message_details import assemble, list_user_ids
 from nova_tornado.storage.messages import Messages
 
-TAIL_MESSAGES = 200
+TAIL_MESSAGES = 100
 """How many messages a tail answers with at most."""
 UNREAD_MAX_MESSAGES = 200
 """A tail that has taken in so many messages since somebody used it is given up."""

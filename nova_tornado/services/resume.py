@@ -118,11 +118,12 @@ class ResumeService:
         missing = []
         for chat_id in chat_ids:
             chat = self._cache.peek(chat_id)
-            if chat is None:
+            if chat is None or user.id not in chat.members:
                 missing.append(chat_id)
             else:
                 found[chat_id] = chat
         if missing:
+            # One whom another process has just taken in is in the database; what is not there is not looked at.
             own_ids = set(await self._store.memberships.list_chat_ids(user.id))
             found.update(await self._cache.find_many([chat_id for chat_id in missing if chat_id in own_ids]))
         await self._freshness.ensure(found.values())

@@ -15,7 +15,7 @@ from nova_tornado.testing.running import DATABASE
 
 NAMES = ("alice", "bob", "carol")
 LIMITS = (1, 5, 12)
-STEPS = 120
+STEPS = 60
 CHANGES = {
     "send": 30,
     "send two": 8,

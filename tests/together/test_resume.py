@@ -17,7 +17,7 @@ from nova_tornado.native import resume as native_resume
 from nova_tornado.services import resume
 
 LETTERS = "ABC"
-STEPS = 90
+STEPS = 60
 SEEDS = (1, 2)
 WEIGHTS = {
     "send": 26,
