@@ -61,6 +61,11 @@ CHANGE_ATTEMPTS = 20
 """How often a change is tried behind other processes' entries."""
 
 
+def _nothing(_chat: Chat) -> Plan:
+    """The plan of ``refresh``: to catch up is all."""
+    return Plan(())
+
+
 class ChatLog:
     """Writes the logs of all chats for this process.
 
@@ -145,8 +150,7 @@ class ChatLog:
             chat: as the chat cache has it; it may turn out to be deleted.
         """
         done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
-        self._enqueue(chat, Change(lambda _chat: Plan(()), (), done))
-        self._lanes[chat.id].is_stale = True
+        self._enqueue(chat, Change(_nothing, (), done))
         with suppress(ChatUnknown):
             await done
 
@@ -372,6 +376,8 @@ class ChatLog:
 
     async def _write_change(self, lane: Lane, planner: Planner) -> tuple[list[Entry], Mapping[int, Reading | None]]:
         chat = lane.chat
+        if planner is _nothing:  # in its turn, and not before: what is under way must not be taken for others' entries
+            lane.is_stale = True
         for _ in range(CHANGE_ATTEMPTS):
             if lane.is_stale:
                 await self._catch_up(lane)
