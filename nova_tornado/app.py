@@ -27,11 +27,13 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.freshness import Freshness
 from nova_tornado.realtime.hub import Hub
 from nova_tornado.realtime.keep_alive import KeepAlive
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
 from nova_tornado.realtime.relay import Relay
+from nova_tornado.realtime.tails import Tails
 from nova_tornado.realtime.transport import Transport
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
@@ -45,6 +47,7 @@ from nova_tornado.services.messages import MessageService
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.purges import Purges
 from nova_tornado.services.registrations import RegistrationService
+from nova_tornado.services.resume import ResumeService
 from nova_tornado.services.sign_in_limits import SignInLimits
 from nova_tornado.settings import Settings, SettingsError
 from nova_tornado.storage.database import Database, DatabaseUnusableError, as_nova_error
@@ -112,6 +115,8 @@ class NovaApp:
         plugins: Plugins,
         transport: Transport | None = None,
         worker: int | None = None,
+        *,
+        is_sole_writer: bool = False,
     ) -> None:
         self._plugins = plugins
         self._worker = worker
@@ -124,6 +129,8 @@ class NovaApp:
         self.keep_alive = KeepAlive()
         self.bus.add_sink(self.hub.publish, self.hub.publish)
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
+        freshness = Freshness(self.store.messages, self.log, is_sole_writer=is_sole_writer)
+        self.tails = Tails(self.store.messages, freshness)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         limits = SignInLimits(clock, settings.rate_limits)
         self.bus.add_sink(lambda _events: None, limits.hear)
@@ -157,12 +164,22 @@ class NovaApp:
             friends=friends,
             chats=self._chats,
             messages=MessageService(
-                self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus, clock, self._filters
+                self.store,
+                self.chat_cache,
+                self.log,
+                self._chats,
+                self.directory,
+                self.bus,
+                clock,
+                self._filters,
+                freshness,
+                self.tails,
             ),
             files=FileService(self.store, self.chat_cache, clock, settings.file_max_mib * 1024**2),
             registrations=RegistrationService(
                 self.store, clock, accounts, Mailer(settings), base_url, settings.rate_limits
             ),
+            resume=ResumeService(self.store, self.chat_cache, self.directory, freshness, self.tails, self.bus),
             directory=self.directory,
             hub=self.hub,
             keep_alive=self.keep_alive,
@@ -336,6 +353,7 @@ async def open_nova(
     plugins: Plugins | None = None,
     transport: Transport | None = None,
     worker: int | None = None,
+    is_sole_writer: bool = False,
 ) -> NovaApp:
     """Make a Nova that can serve.
 
@@ -348,6 +366,7 @@ async def open_nova(
         transport: joins it with other processes of the same Nova; it is opened and closed with it. None: the Redis of
             the settings does, or it is alone.
         worker: the number of this process among the workers of a server; None if it is the only one.
+        is_sole_writer: no other server uses the database, so that what is in memory need not be compared with it.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
@@ -359,7 +378,16 @@ async def open_nova(
         transport = RedisTransport(settings.redis)
     try:
         plugins = plugins or Plugins(settings.plugins_off)
-        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins, transport, worker)
+        app = NovaApp(
+            settings,
+            mongo_uri,
+            database,
+            clock or Clock(),
+            plugins,
+            transport,
+            worker,
+            is_sole_writer=is_sole_writer,
+        )
     except (PluginError, DatabaseUnusableError, SettingsError) as error:
         raise StartError(str(error)) from error
     try:

@@ -281,7 +281,10 @@ async def _open(settings: Settings, embedded: EmbeddedMongo | None, asked: async
     else:
         assert settings.mongo is not None
         uri, database = settings.mongo, database_of(settings.mongo)
-    opening = asyncio.create_task(open_nova(settings, uri, database=database), name="open-nova")
+    is_sole_writer = embedded is not None and settings.redis is None and settings.workers == 1
+    opening = asyncio.create_task(
+        open_nova(settings, uri, database=database, is_sole_writer=is_sole_writer), name="open-nova"
+    )
     await asyncio.wait({opening, asked}, return_when=asyncio.FIRST_COMPLETED)
     if opening.done():
         return opening.result()

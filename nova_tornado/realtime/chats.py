@@ -24,6 +24,8 @@ MEMBER_KINDS = frozenset(
 def fold(chat: Chat, entry: Entry) -> None:
     """Bring a chat up to one more entry of its log. Applying an entry's consequences twice changes nothing."""
     chat.last_seq, chat.last_count, chat.last_sent_us = entry.seq, entry.count, entry.sent_us
+    if chat.tail is not None:
+        chat.tail.take_in(entry)
     match entry.kind:
         case EntryKind.MESSAGE:
             if not entry.is_recalled:
@@ -34,6 +36,10 @@ def fold(chat: Chat, entry: Entry) -> None:
         case EntryKind.EDITED | EntryKind.RECALLED:
             if chat.last_message is not None and chat.last_message.id == entry.target:
                 chat.last_message = None
+        case EntryKind.HIDDEN:
+            last = chat.last_message
+            if last is not None and last.id == entry.target and entry.sender_id not in last.hidden_for:
+                last.hidden_for += (entry.sender_id,)
         case EntryKind.RENAMED:
             chat.title = entry.text
         case EntryKind.MEMBER_ADDED:

@@ -16,10 +16,12 @@ class UserDirectory:
     Attributes:
         system: the user ``#SYSTEM``, who tells what happened in a chat.
         deleted: the user ``#DELETED``, who stands for authors without an account.
+        changes: how often somebody was taken in or forgotten.
     """
 
     system: User
     deleted: User
+    changes = 0
 
     def __init__(self, users: Users) -> None:
         self._storage = users
@@ -63,6 +65,7 @@ class UserDirectory:
 
     def put(self, user: User) -> None:
         """Take in the user as he is now."""
+        self.changes += 1
         self._users.pop(user.id, None)
         self._users[user.id] = user
         if len(self._users) > CACHED_USERS:
@@ -70,10 +73,12 @@ class UserDirectory:
 
     def forget(self, user_id: int) -> None:
         """The account is gone, or was changed by another process."""
+        self.changes += 1
         self._users.pop(user_id, None)
         self._forgotten_count += 1
 
     def forget_all(self) -> None:
         """Other processes may have changed any."""
+        self.changes += 1
         self._users.clear()
         self._forgotten_count += 1

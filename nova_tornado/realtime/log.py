@@ -18,6 +18,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import Context
 from itertools import groupby
 
@@ -43,7 +44,7 @@ from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.counts import LogCounts
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.entry_events import EntryEvents
-from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Planner, Send, Sent, is_repeat
+from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Plan, Planner, Send, Sent, is_repeat
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.messages import Conflict, UnknownOutcomeError
 from nova_tornado.storage.store import Store
@@ -66,6 +67,11 @@ WRITER_BITS = 30
 
 Announce = Callable[[Chat, Sequence[Entry]], None]
 """Told of entries of one chat that this process has written, in a row."""
+
+
+def _nothing(_chat: Chat) -> Plan:
+    """The plan of ``refresh``: to catch up is all."""
+    return Plan(())
 
 
 class ChatLog:
@@ -151,6 +157,17 @@ class ChatLog:
         done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
         self._enqueue(chat, Change(planner, before, done, origin))
         return await done
+
+    async def refresh(self, chat: Chat) -> None:
+        """Take in, and tell here, what other processes have written to a chat.
+
+        Args:
+            chat: as the chat cache has it; it may turn out to be deleted.
+        """
+        done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
+        self._enqueue(chat, Change(_nothing, (), done))
+        with suppress(ChatUnknown):
+            await done
 
     def _enqueue(self, chat: Chat, item: Send | Change) -> None:
         lane = self._lanes.get(chat.id)
@@ -510,12 +527,16 @@ class ChatLog:
 
     async def _write_change(self, lane: Lane, planner: Planner) -> tuple[list[Entry], Mapping[int, Reading | None]]:
         chat = lane.chat
+        if planner is _nothing:  # in its turn, and not before: what is under way must not be taken for others' entries
+            lane.is_stale = True
         for _ in range(CHANGE_ATTEMPTS):
             if lane.is_stale:
                 await self._catch_up(lane)
             if chat.is_deleted:
                 raise ChatUnknown
             plan = planner(chat)
+            if not plan.drafts:
+                return [], {}
             entries = self._entries(chat, plan.drafts)
             write_ids = [self._take_write_id() for _ in entries]
             begun_at_s = time.monotonic()

@@ -35,7 +35,8 @@ ANNOUNCED_MAX_CHARACTERS = 16 * 1024
 """Longer texts of one chat in one batch are not sent along; who needs them reads the log."""
 
 OF_THE_LOG = (
-    *(events.MessageSent, events.MessageEdited, events.MessageRecalled, events.ChatCreated, events.ChatUpdated),
+    *(events.MessageSent, events.MessageEdited, events.MessageRecalled, events.MessageHidden),
+    *(events.ChatCreated, events.ChatUpdated),
     *(events.MemberAdded, events.MemberRemoved, events.AdminChanged, events.OwnerChanged, events.ChatDeleted),
 )
 """Events that other processes make of the entries."""
@@ -225,7 +226,7 @@ class Relay:
         match event:
             case ChatEvent(chat):
                 return self._chat_channel(chat.id)
-            case events.MessageHidden(user_id) | events.SessionsEnded(user_id):
+            case events.SessionsEnded(user_id):
                 return self._user_channel(user_id)
             case events.Notice(user_ids) if user_ids and len({user_id % SHARDS for user_id in user_ids}) == 1:
                 return self._user_channel(user_ids[0])
@@ -317,15 +318,7 @@ class Relay:
                 self._directory.forget(user.id)
             case events.AccountDeleted(user_id):
                 self._directory.forget(user_id)
-            case events.MessageHidden(user_id, hidden_id):
-                self._note_hidden(user_id, hidden_id)
         self._bus.publish_from_elsewhere(event)
-
-    def _note_hidden(self, user_id: int, hidden_id: int) -> None:
-        chat = self._kept.get(Entry(hidden_id, EntryKind.MESSAGE, 0, 0, 0).chat_id)
-        last = chat.last_message if chat is not None else None
-        if last is not None and last.id == hidden_id and user_id not in last.hidden_for:
-            last.hidden_for += (user_id,)
 
 
 def _row(entry: Entry) -> list[Any]:

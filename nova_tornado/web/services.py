@@ -18,6 +18,7 @@ from nova_tornado.services.friend_groups import FriendGroupService
 from nova_tornado.services.friends import FriendService
 from nova_tornado.services.messages import MessageService
 from nova_tornado.services.registrations import RegistrationService
+from nova_tornado.services.resume import ResumeService
 from nova_tornado.web.client_address import ClientAddresses
 from nova_tornado.web.limits import RequestLimits
 from nova_tornado.web.origin import OriginPolicy
@@ -35,6 +36,7 @@ class Services:
     messages: MessageService
     files: FileService
     registrations: RegistrationService
+    resume: ResumeService
     directory: UserDirectory
     hub: Hub
     keep_alive: KeepAlive
