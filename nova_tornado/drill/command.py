@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 
 import click
 
+from nova_tornado.drill.checker import Report
 from nova_tornado.drill.faults import FAULTS, OF_SETS
 from nova_tornado.drill.ground import GroundError
 from nova_tornado.drill.run import FULL, SMOKE, Order, drill, faults_of, is_kept, table
@@ -36,13 +38,22 @@ def run(*, is_full: bool, seed: int | None, faults: str | None, seconds: float |
         keep=keep,
     )
     try:
-        report = asyncio.run(drill(order, click.echo))
+        report = asyncio.run(_until_told_to_stop(order))
+    except asyncio.CancelledError:
+        raise click.Abort from None
     except (GroundError, EmbeddedError) as error:
         raise click.ClickException(f"{error} (seed {order.seed})") from None
     for line in table(report):
         click.echo(line)
     click.echo(f"seed {order.seed}")
     return 0 if is_kept(report) else EXIT_BROKEN
+
+
+async def _until_told_to_stop(order: Order) -> Report:
+    """The drill; SIGTERM breaks it off as Ctrl-C does, so that nothing of it is left."""
+    task = asyncio.ensure_future(drill(order, click.echo))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def _names(text: str, is_set: bool) -> list[str]:

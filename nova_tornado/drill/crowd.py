@@ -9,10 +9,9 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tornado.websocket import WebSocketClosedError
-
 from nova_tornado.clients.protocols import CLIENTS, ActionsClient, ProtocolClient
 from nova_tornado.clients.sockets import stream_of
+from nova_tornado.drill.link import open_in_time
 
 AT_ONCE = 200
 """How many shake hands at the same time: the crowd is to be as fast as the machine lets it, and not slower."""
@@ -39,6 +38,10 @@ RUBBISH: Sequence[str | bytes] = (
 """Frames that are refused by every protocol."""
 PIECE_FRAMES = 100
 """After so many bad frames it is waited for the answers."""
+PIECE_TEXTS = 20
+CLOSE_SLOW = 1013
+"""The close code of who reads too slowly."""
+SLOW_LIMIT_S = 30.0
 
 
 class Crowd:
@@ -94,7 +97,7 @@ class Crowd:
             async with gate:
                 client = ActionsClient(self._port, token)
                 try:
-                    await client.open()
+                    await open_in_time(client)
                     await client.drain()
                     self._members.append(client)
                     return failures
@@ -112,20 +115,23 @@ class Crowd:
         try:
             for token in itertools.islice(itertools.cycle(self._tokens), self._readers):
                 client: ProtocolClient = ActionsClient(self._port, token)
-                await client.open()
+                await open_in_time(client)
                 # Without room in the kernel it shows sooner; nobody takes anything off, so Tornado stops reading.
                 stream_of(client.connection).socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
                 slow.append(client)
             speaker: ProtocolClient = ActionsClient(self._port, self._tokens[0])
-            await speaker.open()
+            await open_in_time(speaker)
             slow.append(speaker)
             data = {"chat_id": self._loud, "content": "loud " * (LOUD_TEXT_CHARACTERS // 5)}
-            for _ in range(self._loud_texts):
-                await speaker.send({"action": "send_message", "data": data})
+            for first in range(0, self._loud_texts, PIECE_TEXTS):
+                for _ in range(min(PIECE_TEXTS, self._loud_texts - first)):
+                    await speaker.send({"action": "send_message", "data": data})
                 await speaker.drain()
-            return f"{self._readers} did not read {self._loud_texts * LOUD_TEXT_CHARACTERS / 2**20:.0f} MiB"
-        except (OSError, AssertionError, TimeoutError, WebSocketClosedError):
-            return "broken off by another fault"
+            closed = sum(await asyncio.gather(*(_is_closed_as_slow(client) for client in slow[: self._readers])))
+            told_mib = self._loud_texts * LOUD_TEXT_CHARACTERS / 2**20
+            return f"{self._readers} did not read {told_mib:.0f} MiB, {closed} were told to come back"
+        except Exception as error:  # whatever breaks while servers die
+            return f"broken off ({type(error).__name__})"
         finally:
             for client in slow:
                 client.drop()
@@ -142,7 +148,7 @@ class Crowd:
     async def _rubbish_of(self, name: str, dice: random.Random) -> str:
         client = CLIENTS[name](self._port, self._tokens[0])
         try:
-            await client.open()
+            await open_in_time(client)
             await client.sign_in()
             for first in range(0, self._frames, PIECE_FRAMES):
                 for _ in range(min(PIECE_FRAMES, self._frames - first)):
@@ -155,3 +161,14 @@ class Crowd:
         finally:
             with suppress(AttributeError):
                 client.drop()
+
+
+async def _is_closed_as_slow(client: ProtocolClient) -> bool:
+    """Read what has come; whether the end of it is that the reader was too slow."""
+    try:
+        async with asyncio.timeout(SLOW_LIMIT_S):
+            while await client.connection.read_message() is not None:
+                pass
+    except TimeoutError:
+        return False
+    return client.connection.close_code == CLOSE_SLOW

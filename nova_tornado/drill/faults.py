@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from nova_tornado.drill.crowd import Crowd
-from nova_tornado.drill.ground import DatabaseGround, GroundError, Server, is_ready
+from nova_tornado.drill.ground import DatabaseGround, GoneError, GroundError, Server, is_ready
 from nova_tornado.drill.history import Recorder
 from nova_tornado.drill.proxy import Proxy
 from nova_tornado.drill.replica_set import ReplicaSet
 
-AGAIN_LIMIT_S = 60.0
+AGAIN_LIMIT_S = 120.0
 """When sends are not acknowledged again by then, the drill has failed."""
 HALT_S = (1.0, 4.0)
 """How long a process is halted: at least and at most. A mongod that hangs longer makes outcomes unknown."""
@@ -215,8 +215,8 @@ async def carry_out(ground: Grounds, name: str) -> str:
     """
     try:
         return await FAULTS[name](ground)
-    except (ProcessLookupError, FileNotFoundError):
-        return "left out: the process was gone"
+    except (GoneError, ProcessLookupError, FileNotFoundError):
+        return "broken off: another fault was faster"
 
 
 async def wait_whole(ground: Grounds) -> None:

@@ -16,7 +16,7 @@ from nova_tornado.drill.seats import SEATS, Came, Gone, Packets, Reply, Room, Sa
 
 COME_BACK_FIRST_S, COME_BACK_MAX_S = 0.05, 1.0
 """Pauses between attempts to connect; they double."""
-CONNECT_LIMIT_S = 10.0
+CONNECT_LIMIT_S = 20.0
 PATIENCE_S = 10.0
 """How long somebody waits for an answer before he takes his connection for dead."""
 PAGE_MESSAGES = 1_000
@@ -90,10 +90,10 @@ class Link:
 
     async def _open(self) -> ProtocolClient:
         client = CLIENTS[self.seat.protocol](self.port, self.token)
+        await open_in_time(client)
         self._client = client
+        self._number = next(_numbers)
         async with asyncio.timeout(CONNECT_LIMIT_S):
-            await client.open()
-            self._number = next(_numbers)
             await client.sign_in()
         return client
 
@@ -107,12 +107,12 @@ class Link:
             self._to_catch_up.get_nowait()
         if self._waiting is not None and not self._waiting[1].done():
             self._waiting[1].set_exception(LinkLostError())
-        if client is not None and hasattr(client, "connection"):
+        if client is not None:
             client.drop()
 
     def drop(self) -> None:
         """Take the connection for dead."""
-        if self._client is not None and hasattr(self._client, "connection"):
+        if self._client is not None:
             self._client.drop()
 
     # Coming back
@@ -277,6 +277,26 @@ class Link:
                     continue
             self.drop()
             await asyncio.sleep(COME_BACK_FIRST_S)
+
+
+async def open_in_time(client: ProtocolClient) -> None:
+    """Shake hands; a handshake that takes too long is let go of, whenever it comes to its end.
+
+    Raises:
+        TimeoutError: it took too long.
+    """
+    opening = asyncio.ensure_future(client.open())
+    try:
+        async with asyncio.timeout(CONNECT_LIMIT_S):
+            await asyncio.shield(opening)
+    except BaseException:
+        opening.add_done_callback(lambda done: _drop_late(client, done))
+        raise
+
+
+def _drop_late(client: ProtocolClient, opening: asyncio.Future[None]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        client.drop()
 
 
 def _expect(status: int) -> None:

@@ -31,7 +31,9 @@ class Wire:
         self._ends = (near, far)
 
     def reset(self) -> None:
-        """Break it: both ends get a reset."""
+        """Break it: both ends get a reset, and what was held back is passed on to nobody."""
+        self.may_go.set()
+        self.may_come.set()
         for end in self._ends:
             if (sock := end.get_extra_info("socket")) is not None:
                 with suppress(OSError):
@@ -52,7 +54,7 @@ class Proxy:
         self.delay_s = 0.0
         self._target_port = target_port
         self._wires: set[Wire] = set()
-        self._server: asyncio.Server
+        self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
         """Listen on a free port."""
@@ -61,6 +63,8 @@ class Proxy:
 
     async def close(self) -> None:
         """Break all, and listen no more."""
+        if self._server is None:
+            return
         self._server.close()
         for wire in list(self._wires):
             wire.reset()

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nova_tornado.drill.ground import GroundError, free_port, resume
-from nova_tornado.storage import embedded, embedded_child
+from nova_tornado.drill.ground import GoneError, GroundError, free_port, resume, tied_to_this_process
+from nova_tornado.storage import embedded
 
 NAME = "drill"
 NODES = 3
@@ -65,8 +65,7 @@ class ReplicaSet:
         data.mkdir(exist_ok=True)
         mongod = embedded.find_mongod(os.environ)
         curl_folders = embedded.lent_curl_folders(data.parent) if sys.platform == "linux" else ""
-        child = Path(embedded_child.__file__)
-        order = [sys.executable, "-I", "-S", str(child), str(os.getpid()), curl_folders, mongod]
+        order = [*tied_to_this_process(curl_folders), mongod]
         order += ["--dbpath", str(data), "--logpath", str(self._folder / f"mongod-{node}.log"), "--logappend"]
         order += ["--bind_ip", "127.0.0.1", "--port", str(self._ports[node]), "--replSet", NAME, "--quiet"]
         order += ["--oplogSize", str(embedded.OPLOG_MEGABYTES), "--wiredTigerCacheSizeGB", CACHE_GIGABYTES]
@@ -103,11 +102,11 @@ class ReplicaSet:
         """The primary that was last found.
 
         Raises:
-            GroundError: it is not running.
+            GoneError: it is not running.
         """
         process = self._processes[self._primary]
         if process is None or process.returncode is not None:
-            raise GroundError("the primary is not running")
+            raise GoneError("the primary")
         return process.pid
 
     async def kill(self) -> str:

@@ -22,8 +22,8 @@ from nova_tornado.drill.truth import read_truth
 from nova_tornado.drill.world import Size, World
 from nova_tornado.settings import DATABASE
 
-SMOKE = Size(people=15, chats=6, pause_s=0.15, crowd=200, readers=4, loud_texts=300, frames=500)
-FULL = Size(people=200, chats=50, pause_s=1.0, crowd=2_000, readers=20, loud_texts=400, frames=10_000)
+SMOKE = Size(people=15, chats=6, pause_s=0.15, crowd=200, readers=4, loud_texts=500, frames=500)
+FULL = Size(people=200, chats=50, pause_s=1.0, crowd=2_000, readers=20, loud_texts=500, frames=10_000)
 CROWD_USERS = 20
 WARM_UP_S = 1.0
 VIOLATIONS_SHOWN = 20
