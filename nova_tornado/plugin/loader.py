@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -169,10 +169,14 @@ class Plugins:
         points = _found() if found is None else list(found)
         self._check_names(points, off)
         self.infos: list[PluginInfo] = []
+        described: dict[Distribution, tuple[str, str]] = {}  # its metadata is parsed anew whenever it is asked for
         for point in points:
             is_on = point.name not in off
             hooks = self._register(point) if is_on else ()
-            version, package = (point.dist.version, point.dist.name) if point.dist else ("", "")
+            if point.dist and point.dist not in described:
+                metadata = point.dist.metadata
+                described[point.dist] = metadata["Version"], metadata["Name"]
+            version, package = described[point.dist] if point.dist else ("", "")
             self.infos.append(PluginInfo(point.name, version, package, hooks, "on" if is_on else "off"))
 
     @staticmethod

@@ -18,7 +18,7 @@ from motor.motor_asyncio import (
     AsyncIOMotorCollection,
     AsyncIOMotorDatabase,
 )
-from pymongo import WriteConcern
+from pymongo import IndexModel, WriteConcern
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
@@ -162,8 +162,9 @@ class Database:
             except OperationFailure as error:
                 if error.code != NAMESPACE_EXISTS:
                     raise
-        for index in spec.indexes:
-            await self.mongo[spec.name].create_index(list(index.keys), **index.options())
+        if spec.indexes:
+            models = [IndexModel(list(index.keys), **index.options()) for index in spec.indexes]
+            await self.mongo[spec.name].create_indexes(models)
 
     async def transaction(self, work: Callable[[MongoSession], Coroutine[Any, Any, T]]) -> T:
         """Run ``work`` in a transaction: all of its writes or none.

@@ -7,8 +7,9 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tornado.template import Loader
 from tornado.web import HTTPError, RequestHandler
@@ -46,6 +47,9 @@ FIRST_SCRIPT = "client/first_paint.js"
 ICON = "icons/icon.svg"
 STYLESHEETS = ("base", "boot", "ui", "shell", "conversation", "people")
 """In the order in which they are read."""
+
+MADE_MAX_COUNT = 4
+"""So many sets of parts are kept ready; a server has one."""
 
 CLIENT_POLICY = (
     "default-src 'none'; script-src 'self' 'sha256-{}'; style-src 'self'; img-src 'self' data: blob:; "
@@ -113,6 +117,40 @@ def script_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
+class _Made(NamedTuple):
+    """What the client's page refers to, as paths: ``files`` has all of them."""
+
+    files: StaticFiles
+    entries: Mapping[ClientPart, str]
+    sheets: Sequence[str]
+    main: str
+    imports: Mapping[str, str]
+    modules: Sequence[str]
+
+
+@lru_cache(MADE_MAX_COUNT)
+def _make_modules(parts: tuple[ClientPart, ...], folders: tuple[tuple[str, Path], ...]) -> _Made:
+    """Read all files and put modules and style sheets together.
+
+    It takes more than half of a start, so the Novas of one process share it: a test process has hundreds.
+    """
+    files = StaticFiles(dict(folders))
+    own_sheets = [f"styles/{name}.css" for name in STYLESHEETS]
+    sheets = files.pack_stylesheets(own_sheets + [part.path(part.stylesheet) for part in parts if part.stylesheet])
+    main = files.pack_modules(CLIENT_FOLDER, MAIN_MODULE, PUBLIC_MODULE)
+    is_packed = main != f"{CLIENT_FOLDER}/{MAIN_MODULE}"
+    imports = {**IMPORTS, "nova": main if is_packed else f"{CLIENT_FOLDER}/{PUBLIC_MODULE}"}
+
+    def entry_of(part: ClientPart) -> str:
+        """The path of the module to load. Two parts may share modules, which must then not be there twice."""
+        if sum(each.plugin == part.plugin for each in parts) > 1:
+            return part.path(part.entry)
+        return files.pack_modules(f"{PLUGINS_FOLDER}/{part.plugin}", part.entry, part.entry)
+
+    entries = {part: entry_of(part) for part in parts}
+    return _Made(files, entries, sheets, main, imports, files.needed_by([main, *entries.values()], imports))
+
+
 class Pages:
     """Makes the pages; ``open`` comes before everything else.
 
@@ -137,14 +175,9 @@ class Pages:
             folders: where the parts' files lie, by the plugin's name.
         """
         self._loader = Loader(str(own_folder("templates")), whitespace="all")
-        self.files = files = StaticFiles(folders)
-        own_sheets = [f"styles/{name}.css" for name in STYLESHEETS]
-        sheets = files.pack_stylesheets(own_sheets + [part.path(part.stylesheet) for part in parts if part.stylesheet])
-        main = files.pack_modules(CLIENT_FOLDER, MAIN_MODULE, PUBLIC_MODULE)
-        is_packed = main != f"{CLIENT_FOLDER}/{MAIN_MODULE}"
-        imports = {**IMPORTS, "nova": main if is_packed else f"{CLIENT_FOLDER}/{PUBLIC_MODULE}"}
-        self._entries = {part: self._entry_of(part, parts) for part in parts}
-        modules = files.needed_by([main, *self._entries.values()], imports)
+        made = _make_modules(tuple(parts), tuple(folders.items()))
+        self.files = files = made.files
+        self._entries, sheets, main, imports, modules = made.entries, made.sheets, made.main, made.imports, made.modules
         import_map = script_json({"imports": {name: files.url(path) for name, path in imports.items()}})
         self._client_policy = CLIENT_POLICY.format(
             base64.b64encode(hashlib.sha256(import_map.encode()).digest()).decode()
@@ -172,12 +205,6 @@ class Pages:
         worker = self.render("sw.js", version=files.version, kept=script_json([files.url(path) for path in kept]))
         self.worker = Content(worker, "text/javascript; charset=UTF-8")
         self.manifest = Content(self.render("manifest.webmanifest"), "application/manifest+json")
-
-    def _entry_of(self, part: ClientPart, parts: Sequence[ClientPart]) -> str:
-        """The path of the module to load. Two parts may share modules, which must then not be there twice."""
-        if sum(each.plugin == part.plugin for each in parts) > 1:
-            return part.path(part.entry)
-        return self.files.pack_modules(f"{PLUGINS_FOLDER}/{part.plugin}", part.entry, part.entry)
 
     def _module(self, part: ClientPart) -> dict[str, str | None]:
         url = self.files.url
