@@ -9,7 +9,7 @@ import signal
 import click
 
 from nova_tornado.drill.checker import Report
-from nova_tornado.drill.faults import FAULTS, OF_SETS
+from nova_tornado.drill.faults import FAULTS, NOT_OF_SETS, OF_SETS
 from nova_tornado.drill.ground import GroundError
 from nova_tornado.drill.run import FULL, SMOKE, Order, drill, faults_of, is_kept, table
 from nova_tornado.storage.embedded import EmbeddedError
@@ -63,6 +63,8 @@ def _names(text: str, is_set: bool) -> list[str]:
             raise click.UsageError(f"there is no fault {name!r}, but {', '.join(FAULTS)}")
         if name in OF_SETS and not is_set:
             raise click.UsageError(f"{name} needs a replica set, which --full has")
+        if name in NOT_OF_SETS and is_set:
+            raise click.UsageError(f"{name} needs the embedded database, which --full has not")
     if not names:
         raise click.UsageError("--faults names none")
     return list(dict.fromkeys(names))

@@ -39,8 +39,6 @@ RUBBISH: Sequence[str | bytes] = (
 PIECE_FRAMES = 100
 """After so many bad frames it is waited for the answers."""
 PIECE_TEXTS = 20
-CLOSE_SLOW = 1013
-"""The close code of who reads too slowly."""
 SLOW_LIMIT_S = 30.0
 
 
@@ -127,9 +125,9 @@ class Crowd:
                 for _ in range(min(PIECE_TEXTS, self._loud_texts - first)):
                     await speaker.send({"action": "send_message", "data": data})
                 await speaker.drain()
-            closed = sum(await asyncio.gather(*(_is_closed_as_slow(client) for client in slow[: self._readers])))
+            closed = sum(await asyncio.gather(*(_is_let_go(client) for client in slow[: self._readers])))
             told_mib = self._loud_texts * LOUD_TEXT_CHARACTERS / 2**20
-            return f"{self._readers} did not read {told_mib:.0f} MiB, {closed} were told to come back"
+            return f"{self._readers} did not read {told_mib:.0f} MiB, {closed} were let go"
         except Exception as error:  # whatever breaks while servers die
             return f"broken off ({type(error).__name__})"
         finally:
@@ -163,12 +161,12 @@ class Crowd:
                 client.drop()
 
 
-async def _is_closed_as_slow(client: ProtocolClient) -> bool:
-    """Read what has come; whether the end of it is that the reader was too slow."""
+async def _is_let_go(client: ProtocolClient) -> bool:
+    """Read what has come; whether it ends. The close code does not always find room behind it."""
     try:
         async with asyncio.timeout(SLOW_LIMIT_S):
             while await client.connection.read_message() is not None:
                 pass
     except TimeoutError:
         return False
-    return client.connection.close_code == CLOSE_SLOW
+    return True

@@ -8,9 +8,11 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from nova_tornado.drill.crowd import Crowd
-from nova_tornado.drill.ground import DatabaseGround, GoneError, GroundError, Server, is_ready
+from nova_tornado.drill.disk import Disk
+from nova_tornado.drill.ground import DatabaseGround, EmbeddedGround, GoneError, GroundError, Server, is_ready
 from nova_tornado.drill.history import Recorder
 from nova_tornado.drill.proxy import Proxy
 from nova_tornado.drill.replica_set import ReplicaSet
@@ -33,6 +35,8 @@ class Grounds:
 
     Attributes:
         dice: what a fault chooses.
+        trouble: the file that makes the bad plugin bad; None if there is no such plugin.
+        disk: where the embedded database is; None if it is no disk of the drill's own.
     """
 
     server: Server
@@ -41,6 +45,8 @@ class Grounds:
     crowd: Crowd
     recorder: Recorder
     dice: random.Random
+    trouble: Path | None = None
+    disk: Disk | None = None
 
     async def again(self, since_s: float) -> str:
         """How long it took from a moment until a send that was begun after it was acknowledged.
@@ -186,6 +192,39 @@ async def bad_frames(ground: Grounds) -> str:
     return await ground.crowd.send_rubbish(ground.dice)
 
 
+async def bad_plugin(ground: Grounds) -> str:
+    """A filter and a subscriber that raise and hang, in turns."""
+    assert ground.trouble is not None
+    since_s = ground.recorder.now_s()
+    ground.trouble.touch()
+    try:
+        again = await ground.again(since_s)
+        await asyncio.sleep(ground.dice.uniform(*HALT_S))
+    finally:
+        ground.trouble.unlink(missing_ok=True)
+    return f"a plugin raised and hung, {again}"
+
+
+async def full_disk(ground: Grounds) -> str:
+    """No room is left for the embedded database, for a while."""
+    if ground.disk is None or not isinstance(ground.database, EmbeddedGround):
+        return "left out: it takes root, who may mount a small disk"
+    ground.server.may_end = True  # by its mongod, which cannot be started again either
+    before = ground.database.pid()
+    try:
+        await asyncio.to_thread(ground.disk.fill)
+        await asyncio.sleep(ground.dice.uniform(*HALT_S))
+        since_s = ground.recorder.now_s()
+        ground.disk.clear()
+        again = await ground.again(since_s)
+    finally:
+        ground.disk.clear()
+        ground.server.may_end = False
+        ground.database.note_restarts()
+    ended = "did not end" if ground.database.pid() == before else "ended"
+    return f"the disk was full, mongod {ended}, {again} there was room"
+
+
 FAULTS: dict[str, Fault] = {
     "server-kill": server_kill,
     "server-halt": server_halt,
@@ -200,11 +239,15 @@ FAULTS: dict[str, Fault] = {
     "storm": storm,
     "slow-readers": slow_readers,
     "bad-frames": bad_frames,
+    "bad-plugin": bad_plugin,
+    "full-disk": full_disk,
 }
 """By name."""
 
 OF_SETS = frozenset(("step-down",))
 """Faults that need a replica set of three."""
+NOT_OF_SETS = frozenset(("full-disk",))
+"""Faults that need the embedded database."""
 
 
 async def carry_out(ground: Grounds, name: str) -> str:

@@ -65,13 +65,15 @@ class Server:
         folder: for its data and its log.
         flags: of its command line, besides port and data.
         launcher: how Nova is started.
+        environ: further variables.
 
     Attributes:
         port: always the same one.
         ends: what was wrong each time it ended without being asked to.
+        may_end: whether it may, because of what is done to it.
     """
 
-    def __init__(self, folder: Path, flags: Sequence[str], launcher: Sequence[str] = LAUNCHER) -> None:
+    def __init__(self, folder: Path, flags: Sequence[str], launcher: Sequence[str], environ: Mapping[str, str]) -> None:
         self.port = free_port()
         self.folder = folder
         self.data = folder / "nova-data"
@@ -79,6 +81,8 @@ class Server:
         self.ends: list[str] = []
         self._flags = flags
         self._launcher = launcher
+        self._environ = {**clean_environ(os.environ), **environ}
+        self.may_end = False
         self._process: asyncio.subprocess.Process | None = None
         self._is_up = asyncio.Event()
         self._is_expected_to_end = False
@@ -116,7 +120,7 @@ class Server:
             assert self._process is not None
             code = await self._process.wait()
             self._is_up.clear()
-            if not self._is_expected_to_end:
+            if not self._is_expected_to_end and not self.may_end:
                 self.ends.append(f"the server ended by itself with {code}")
             self._is_expected_to_end = False
 
@@ -129,7 +133,7 @@ class Server:
                 *("--bcrypt-rounds", "4", "--rate-limits", "off"),
                 *self._flags,
                 cwd=self.folder,
-                env=clean_environ(os.environ),
+                env=self._environ,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -209,6 +213,12 @@ class EmbeddedGround:
                 if Path(f"/proc/{child}/comm").read_text().strip() == "mongod":
                     return child
         raise GoneError("the embedded mongod")
+
+    def note_restarts(self) -> None:
+        """The server may have started it again as often as it will just now."""
+        from nova_tornado.server import RESTART_LIMIT
+
+        self._kills_at_s = [time.monotonic()] * RESTART_LIMIT
 
     async def kill(self) -> str:
         """kill -9; the server starts it again, but not more than three times a minute."""

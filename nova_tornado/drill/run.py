@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nova_tornado.drill import bad_plugin
 from nova_tornado.drill.checker import Report, check, violations_of
 from nova_tornado.drill.crowd import Crowd
-from nova_tornado.drill.faults import FAULTS, OF_SETS, Grounds, carry_out, wait_whole
+from nova_tornado.drill.disk import Disk
+from nova_tornado.drill.faults import FAULTS, NOT_OF_SETS, OF_SETS, Grounds, carry_out, wait_whole
 from nova_tornado.drill.ground import LAUNCHER, DatabaseGround, EmbeddedGround, Server
 from nova_tornado.drill.history import Recorder
 from nova_tornado.drill.plan import Step, make_plan
@@ -55,7 +57,7 @@ class Order:
 
 def faults_of(is_set: bool) -> list[str]:
     """All faults that a drill can have on one kind of database."""
-    return [name for name in FAULTS if is_set or name not in OF_SETS]
+    return [name for name in FAULTS if name not in (NOT_OF_SETS if is_set else OF_SETS)]
 
 
 async def drill(order: Order, say: Callable[[str], None]) -> Report:
@@ -82,11 +84,15 @@ async def _drill(order: Order, folder: Path, say: Callable[[str], None]) -> Repo
     plan = make_plan(order.seed, order.faults, order.seconds)
     recorder = Recorder(folder / HISTORY_FILE if order.keep else None)
     the_set = ReplicaSet(folder) if order.is_set else None
-    server = Server(folder, the_set.flags if the_set is not None else (), order.launcher)
+    environ = bad_plugin.install(folder / "plugin") if "bad-plugin" in order.faults else {}
+    server = Server(folder, the_set.flags if the_set is not None else (), order.launcher, environ)
+    disk = Disk(server.data) if "full-disk" in order.faults else None
     database: DatabaseGround = the_set if the_set is not None else EmbeddedGround(server)
     proxy = Proxy(server.port)
     world: World | None = None
     try:
+        if disk is not None and not disk.mount():
+            disk = None
         await database.open()
         await server.open()
         await proxy.open()
@@ -97,6 +103,8 @@ async def _drill(order: Order, folder: Path, say: Callable[[str], None]) -> Repo
         world.begin()
         await asyncio.sleep(WARM_UP_S)
         ground = Grounds(server, database, proxy, crowd, recorder, random.Random())
+        ground.trouble = Path(environ[bad_plugin.VARIABLE]) if environ else None
+        ground.disk = disk
         for step in plan:
             await asyncio.sleep(step.pause_s)
             await _take(step, ground, say)
@@ -111,6 +119,8 @@ async def _drill(order: Order, folder: Path, say: Callable[[str], None]) -> Repo
         await proxy.close()
         await server.close()
         await database.close()
+        if disk is not None:
+            disk.unmount()
         recorder.close()
     for end in server.ends:
         say(end)
