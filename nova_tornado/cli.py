@@ -164,6 +164,26 @@ def top(url: str | None, token: str | None, once: bool, config: str | None) -> i
     return 0
 
 
+@nova.command()
+@click.option(
+    "--smoke", "is_full", flag_value=False, default=False, type=bool, help="A short one. [this is the default]"
+)
+@click.option("--full", "is_full", flag_value=True, type=bool, help="A long one, on a replica set of three.")
+@click.option("--seed", type=click.IntRange(0), metavar="NUMBER", help="The same number makes the same faults again.")
+@click.option("--faults", metavar="NAMES", help="Only these, with commas between them.")
+@click.option("--seconds", type=click.FloatRange(0), metavar="NUMBER", help="How long faults are made, roughly.")
+@click.option("--keep", is_flag=True, help="Keep the folder with the history, the logs and the database.")
+def drill(is_full: bool, seed: int | None, faults: str | None, seconds: float | None, keep: bool) -> int:
+    """Break a Nova of its own on purpose, and check that nothing is lost.
+
+    Processes of its own in a temporary folder are killed and halted, and links broken, while people talk. Your data
+    and your settings are not touched. Ends with 1 if a promise was broken.
+    """
+    from nova_tornado.drill import command
+
+    return command.run(is_full=is_full, seed=seed, faults=faults, seconds=seconds, keep=keep)
+
+
 @nova.group()
 def plugin() -> None:
     """What writers of plugins need."""

@@ -279,7 +279,7 @@ class EmbeddedMongo:
             left.unlink()
         # What an earlier run complained of is no reason for the end of this one.
         self._log_begin_bytes = self.log.stat().st_size if self.log.exists() else 0
-        curl_folders = _lent_curl_folders(self._run) if sys.platform == "linux" else ""
+        curl_folders = lent_curl_folders(self._run) if sys.platform == "linux" else ""
         child = Path(__file__).with_name("embedded_child.py")
         order = [sys.executable, "-I", "-S", str(child), str(os.getpid()), curl_folders, mongod]
         order += ["--dbpath", str(self.data / "mongodb"), "--logpath", str(self.log), "--logappend", "--quiet"]
@@ -383,7 +383,7 @@ def _is_private_folder(link: Path) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o700
 
 
-def _lent_curl_folders(run: Path) -> str:
+def lent_curl_folders(run: Path) -> str:
     """Folders, as in LD_LIBRARY_PATH, in which mongod finds pycurl's libcurl; "" if pycurl carries none.
 
     mongod wants libcurl.so.4, which minimal systems lack. pycurl's wheel brings one under another name, so it gets a

@@ -25,12 +25,13 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from nova_tornado.clients.http import Answer
+from nova_tornado.clients.protocols import ProtocolClient
+from nova_tornado.clients.sockets import WAIT_S, JsonClient
 from nova_tornado.plugin.loader import Plugins
 from nova_tornado.settings import PLUGIN_ENTRY_POINTS
 from nova_tornado.storage.embedded import EmbeddedMongo
-from nova_tornado.testing.clients import WAIT_S, JsonClient
-from nova_tornado.testing.people import NOTHING, Answer, Person, Socket
-from nova_tornado.testing.protocols import ProtocolClient
+from nova_tornado.testing.people import NOTHING, Person, Socket
 from nova_tornado.testing.running import DATABASE, FakeClock, RunningNova
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nova_tornado.testing import protocols
+from nova_tornado.clients import protocols
 
 
 class ActionsClient(protocols.ActionsClient):

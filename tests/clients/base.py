@@ -1,5 +1,5 @@
 """What the tests' clients of all protocols share."""
 
-from nova_tornado.testing.protocols import ProtocolClient
+from nova_tornado.clients.protocols import ProtocolClient
 
 __all__ = ["ProtocolClient"]

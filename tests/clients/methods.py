@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from people import Person
 
-from nova_tornado.testing import protocols
+from nova_tornado.clients import protocols
 
 
 async def token_of(person: Person) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from people import Person
 
-from nova_tornado.testing import protocols
+from nova_tornado.clients import protocols
 
 LIVE_MODES = frozenset(
     (

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from people import NOTHING, Person, exchange
 
-from nova_tornado.testing import protocols
+from nova_tornado.clients import protocols
 
 FIELDS = {
     "init": {"user_id"},

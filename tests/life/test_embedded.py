@@ -221,7 +221,7 @@ def test_large_log_is_put_aside(launch, tmp_path, monkeypatch):
 
 
 def test_mongod_runs_with_the_lent_libcurl(tmp_path, monkeypatch):
-    folders = embedded._lent_curl_folders(tmp_path)
+    folders = embedded.lent_curl_folders(tmp_path)
 
     def no_libcurl(name):
         raise OSError(name)

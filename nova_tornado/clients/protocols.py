@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from nova_tornado.testing.clients import JsonClient
+from nova_tornado.clients.sockets import JsonClient
 
 if TYPE_CHECKING:
     from nova_tornado.testing.people import Person
