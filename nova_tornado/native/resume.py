@@ -184,6 +184,11 @@ class Resume:
             if (struct := self._chat(missed, users)) is not None:
                 data["chats"].append(struct)
         data["more"] = self._more
+        counts = self._services.hub.counts
+        if any("reset" in struct for struct in data["chats"]):
+            counts.resumes_refused += 1
+        else:
+            counts.resumes += 1
         return dumps({"action": "resumed", "request_id": request_id, "ok": True, "data": data})
 
     async def _find_known(self) -> tuple[list[tuple[Chat, int | None]], list[int]]:

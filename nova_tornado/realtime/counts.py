@@ -7,7 +7,7 @@ addition costs nothing worth naming there, a metric object of a library would.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from nova_tornado.domain.errors import NovaError, OutcomeUnknown
@@ -102,13 +102,13 @@ class BusCounts:
     """What the bus between processes counts; it stays as it is where there is one process.
 
     Attributes:
-        is_connected: whether the bus reaches the others; None: there are none to reach.
+        is_connected: tells whether the bus reaches the others; None: there are none to reach.
         sent, received: messages to other processes, and from them.
     """
 
     __slots__ = ("is_connected", "received", "sent")
 
     def __init__(self) -> None:
-        self.is_connected: bool | None = None
+        self.is_connected: Callable[[], bool] | None = None
         self.sent = 0
         self.received = 0

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from nova_tornado.realtime.counts import BusCounts
 from nova_tornado.realtime.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -36,14 +37,17 @@ class NumberedChannels:
 
     Args:
         transport: carries the messages.
+        counts: told of each message.
 
     Attributes:
         process: this process's own name among the others.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, counts: BusCounts) -> None:
         self.process = secrets.token_hex(8)
         self._transport = transport
+        self._counts = counts
+        counts.is_connected = lambda: transport.is_connected
         self._numbers: dict[str, int] = {}
         self._recent: dict[str, int] = {}
         self._steady: set[str] = set()
@@ -114,6 +118,7 @@ class NumberedChannels:
             except Exception:
                 log.exception("something cannot be told to other processes")  # they notice that a number is missing
                 continue
+            self._counts.sent += 1
             self._transport.publish(channel, payload)
 
     async def _repeat(self) -> None:
@@ -138,6 +143,7 @@ class NumberedChannels:
                 case [str(process), int(number), [*items]] if number > 0:
                     if process == self.process or number <= heard.get(process, 0):
                         return  # this process's own, or twice
+                    self._counts.received += 1
                     self._note(channel, heard, process, number, is_message=True)
                     for item in items:
                         self._take_one(channel, process, item)

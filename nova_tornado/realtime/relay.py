@@ -67,7 +67,7 @@ class Relay:
         directory: UserDirectory,
         presence: Presence,
     ) -> None:
-        self._channels = NumberedChannels(transport)
+        self._channels = NumberedChannels(transport, bus.counts)
         self._prefix = f"nova:{namespace}:"
         self._chats = chats
         self._log = chat_log

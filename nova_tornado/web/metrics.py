@@ -160,7 +160,7 @@ class ServerCollector(Collector):
         yield _counter("nova_resumes", "Clients that came back for what they had missed.", resumes, "outcome")
         yield _counter("nova_gaps_repaired", "Reads of what other processes wrote.", counts.gaps_repaired)
         if bus.is_connected is not None:
-            yield _gauge("nova_bus_connected", "Whether the bus can be reached.", bus.is_connected)
+            yield _gauge("nova_bus_connected", "Whether the bus can be reached.", bus.is_connected())
         messages = {"in": bus.received, "out": bus.sent}
         yield _counter("nova_bus_messages", "Messages from and to other processes.", messages, "direction")
         yield _counter("nova_plugin_strikes", "Failures of plugins.", self._strikes.totals(), "plugin")

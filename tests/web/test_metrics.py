@@ -121,7 +121,7 @@ async def test_a_method_that_a_client_makes_up_is_no_label(guest, http_port):
 @pytest.mark.gen_test
 async def test_the_bus_is_told_of_where_there_is_one(guest, nova):
     assert ("nova_bus_connected",) not in await metrics(guest)
-    nova.bus.counts.is_connected = False
+    nova.bus.counts.is_connected = lambda: False
     nova.bus.counts.sent += 3
     found = await metrics(guest)
     assert found["nova_bus_connected",] == 0
