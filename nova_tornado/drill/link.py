@@ -17,7 +17,7 @@ from nova_tornado.drill.seats import SEATS, Came, Gone, Packets, Reply, Room, Sa
 COME_BACK_FIRST_S, COME_BACK_MAX_S = 0.05, 1.0
 """Pauses between attempts to connect; they double."""
 CONNECT_LIMIT_S = 20.0
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long somebody waits for an answer before he takes his connection for dead."""
 PAGE_MESSAGES = 1_000
 _numbers = itertools.count(1)
