@@ -134,6 +134,8 @@ class Nova:
     Attributes:
         services: the rules, one service a noun.
         settings: the plugin's own ones.
+        is_alone: no other process serves this database, as far as it was set up; else what is to be done once, and not
+            once in each process, must be claimed in the database first.
     """
 
     services: Services
@@ -141,6 +143,7 @@ class Nova:
     _store: Store
     _offers: Offers
     _shared: dict[Callable[[Nova], Any], Any] = field(default_factory=dict)
+    is_alone: bool = True
 
     def shared(self, make: Callable[[Nova], T]) -> T:
         """What several hooks of the plugin work with: made once for each server.

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from prometheus_client import CollectorRegistry
 from tornado.httpserver import HTTPServer
 from tornado.websocket import WebSocketHandler
 
@@ -26,9 +27,14 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.freshness import Freshness
 from nova_tornado.realtime.hub import Hub
+from nova_tornado.realtime.keep_alive import KeepAlive
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.presence import Presence
+from nova_tornado.realtime.relay import Relay
+from nova_tornado.realtime.tails import Tails
+from nova_tornado.realtime.transport import Transport
 from nova_tornado.services.accounts import AccountService
 from nova_tornado.services.bots import BotDesk
 from nova_tornado.services.chats import ChatService
@@ -41,8 +47,9 @@ from nova_tornado.services.messages import MessageService
 from nova_tornado.services.passwords import PasswordHasher
 from nova_tornado.services.purges import Purges
 from nova_tornado.services.registrations import RegistrationService
+from nova_tornado.services.resume import ResumeService
 from nova_tornado.services.sign_in_limits import SignInLimits
-from nova_tornado.settings import Settings
+from nova_tornado.settings import Settings, SettingsError
 from nova_tornado.storage.database import Database, DatabaseUnusableError, as_nova_error
 from nova_tornado.storage.store import COLLECTIONS, SchemaTooNewError, Store
 from nova_tornado.web.application import NovaApplication
@@ -50,11 +57,11 @@ from nova_tornado.web.base import BODY_MAX_BYTES
 from nova_tornado.web.client_address import ClientAddresses
 from nova_tornado.web.health import HealthHandler
 from nova_tornado.web.limits import RequestLimits
+from nova_tornado.web.metrics import METRICS_PATH, HttpCounts, LoopLag, MetricsHandler, ServerCollector
 from nova_tornado.web.origin import OriginPolicy
 from nova_tornado.web.pages import ABOUT_PATH, About, AboutHandler, ClientPart, Pages, SpokenProtocol
 from nova_tornado.web.pages import ROUTES as PAGE_ROUTES
 from nova_tornado.web.services import Services
-from nova_tornado.web.socket import FRAME_MAX_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +77,8 @@ READY_PATH = "/readyz"
 HEADERS_MAX_BYTES = 32 * 1024
 IDLE_HTTP_TIMEOUT_S = 75
 BODY_TIMEOUT_S = 60
+ANSWERS_PAUSE_S = 0.2
+"""What was asked by sockets, and is no send, is answered by then, before they are asked to come back."""
 
 
 class StartError(Exception):
@@ -97,21 +106,47 @@ class NovaApp:
         ready: whether it can serve (``/readyz``).
     """
 
-    def __init__(self, settings: Settings, mongo_uri: str, database: str, clock: Clock, plugins: Plugins) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        mongo_uri: str,
+        database: str,
+        clock: Clock,
+        plugins: Plugins,
+        transport: Transport | None = None,
+        worker: int | None = None,
+        *,
+        is_sole_writer: bool = False,
+    ) -> None:
         self._plugins = plugins
+        self._worker = worker
         base_url = settings.links_base_url
         self.store = Store(Database(mongo_uri, database), base_url)
         self.bus = Bus()
         self.directory = UserDirectory(self.store.users)
         self.chat_cache = ChatCache(self.store)
         self.hub = Hub(self.store.memberships)
-        self.bus.add_sink(self.hub.publish)
+        self.keep_alive = KeepAlive()
+        self.bus.add_sink(self.hub.publish, self.hub.publish)
         self.log = ChatLog(self.store, self.chat_cache, self.directory, self.bus, clock)
+        freshness = Freshness(self.store.messages, self.log, is_sole_writer=is_sole_writer)
+        self.tails = Tails(self.store.messages, freshness)
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         limits = SignInLimits(clock, settings.rate_limits)
+        self.bus.add_sink(lambda _events: None, limits.hear)
         self.purges = Purges(self.store)
         self._strikes = Strikes()
         self._filters = Filters(self._strikes)
+        self._http_counts = HttpCounts()
+        self._lag = LoopLag()
+        self._metrics_token = settings.metrics_token
+        data = settings.data if settings.mongo is None else None
+        self._metrics = CollectorRegistry()  # of its own: several Novas may run in one process
+        self._metrics.register(
+            ServerCollector(
+                self.hub, self.log, self.bus, self._strikes, self._http_counts, self._lag, str(worker or 0), data
+            )
+        )
         self._of_plugins = settings.of_plugins
         self._data = settings.data
         self._offers = Offers()
@@ -129,14 +164,25 @@ class NovaApp:
             friends=friends,
             chats=self._chats,
             messages=MessageService(
-                self.store, self.chat_cache, self.log, self._chats, self.directory, self.bus, clock, self._filters
+                self.store,
+                self.chat_cache,
+                self.log,
+                self._chats,
+                self.directory,
+                self.bus,
+                clock,
+                self._filters,
+                freshness,
+                self.tails,
             ),
             files=FileService(self.store, self.chat_cache, clock, settings.file_max_mib * 1024**2),
             registrations=RegistrationService(
                 self.store, clock, accounts, Mailer(settings), base_url, settings.rate_limits
             ),
+            resume=ResumeService(self.store, self.chat_cache, self.directory, freshness, self.tails, self.bus),
             directory=self.directory,
             hub=self.hub,
+            keep_alive=self.keep_alive,
             presence=Presence(self.hub, self.bus),
             bots=BotDesk(),
             bus=self.bus,
@@ -145,8 +191,22 @@ class NovaApp:
             origins=OriginPolicy(settings.allow_origin, settings.base_url),
             client_addresses=ClientAddresses(settings.trusted_proxies),
             pages=Pages(),
-            is_https=settings.base_url.startswith("https:"),
+            is_https=settings.is_https,
         )
+        self._tls_context = settings.tls_context()
+        self.relay: Relay | None = None
+        if transport is not None:
+            self.relay = Relay(
+                transport,
+                database,
+                store=self.store,
+                chats=self.chat_cache,
+                chat_log=self.log,
+                hub=self.hub,
+                bus=self.bus,
+                directory=self.directory,
+                presence=self.services.presence,
+            )
         self.ready = False
         self._is_closed = False
         self._dispatcher: Dispatcher | None = None
@@ -154,14 +214,18 @@ class NovaApp:
 
     async def open(self) -> None:
         """Bring the database up to date, take the plugins in, and begin what runs beside the requests."""
-        self._strikes.begin(self._data)
+        self._strikes.begin(self._data, self._worker)
         protocols = await self.open_rules()
         nova = self.facade_of
         about = (ABOUT_PATH, AboutHandler, {"about": self._about(protocols)})
         routes: list[Any] = [*NATIVE_ROUTES, *PAGE_ROUTES, about]
+        metrics = (METRICS_PATH, MetricsHandler, {"registry": self._metrics, "token": self._metrics_token})
+        routes.append(metrics)
         own_paths = [HEALTH_PATH, READY_PATH, *(str(route[0]) for route in routes)]
         routes += self._plugins.collect_routes(own_paths, protocols, nova)
         self._open_pages()
+        if self.relay is not None:
+            await self.relay.open()
         await self.services.accounts.finish_deletions()
         await self.purges.open()
         await self.services.files.open()
@@ -173,11 +237,10 @@ class NovaApp:
             ],
             NotFoundHandler,
             self.services,
-            websocket_max_message_size=FRAME_MAX_BYTES,
-            websocket_ping_interval=PING_INTERVAL_S,
-            websocket_ping_timeout=PING_TIMEOUT_S,
+            self._http_counts,
         )
         await self._lifespans.begin(list(self._plugins.call("nova_lifespan", nova)))
+        self._lag.start()
         self.ready = True
 
     async def open_rules(self) -> list[tuple[str, MountedProtocol]]:
@@ -198,7 +261,7 @@ class NovaApp:
         subscribers = [(plugin, each) for plugin, mounted in protocols for each in mounted.subscribers]
         subscribers += self._plugins.call("nova_subscribers", nova)
         self._dispatcher = Dispatcher(subscribers, self._strikes)
-        self.bus.add_sink(self._dispatcher.publish)
+        self.bus.add_sink(self._dispatcher.publish, self._dispatcher.publish_from_elsewhere)
         return protocols
 
     def _open_pages(self) -> None:
@@ -215,7 +278,7 @@ class NovaApp:
         """What a plugin gets of the server."""
         if plugin not in self._facades:
             settings = self._plugins.settings_of(plugin)
-            self._facades[plugin] = Nova(self.services, settings, self.store, self._offers)
+            self._facades[plugin] = Nova(self.services, settings, self.store, self._offers, is_alone=self.relay is None)
         return self._facades[plugin]
 
     async def plugins_told(self) -> None:
@@ -232,11 +295,26 @@ class NovaApp:
             max_header_size=HEADERS_MAX_BYTES,
             idle_connection_timeout=IDLE_HTTP_TIMEOUT_S,
             body_timeout=BODY_TIMEOUT_S,
+            ssl_options=self._tls_context,
         )
+
+    async def move_clients(self, timeout_s: float) -> None:
+        """Take no more frames from sockets, finish what was accepted, and ask everybody to come back; requests by HTTP
+        are still served.
+        """
+        self.hub.is_leaving = True
+        await asyncio.sleep(ANSWERS_PAUSE_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.log.settle()
+        except TimeoutError:
+            log.warning("what was accepted could not be finished within %.0f s, clients are to ask again", timeout_s)
+        self.hub.close_all()
 
     async def drain(self, timeout_s: float) -> None:
         """Finish what was accepted and ask everybody to come back."""
         self.ready = False
+        self.hub.is_leaving = True
         await self._lifespans.end()
         try:
             async with asyncio.timeout(timeout_s):
@@ -251,11 +329,15 @@ class NovaApp:
             return
         self._is_closed = True
         self.ready = False
+        self._lag.stop()
         await self._lifespans.end()
+        self.keep_alive.close()
         await self.services.accounts.close()
         await self.log.close()
         if self._dispatcher is not None:
             await self._dispatcher.close()
+        if self.relay is not None:
+            await self.relay.close()
         await self.purges.close()
         await self.services.files.close()
         self._passwords.close()
@@ -269,6 +351,9 @@ async def open_nova(
     database: str = "nova",
     clock: Clock | None = None,
     plugins: Plugins | None = None,
+    transport: Transport | None = None,
+    worker: int | None = None,
+    is_sole_writer: bool = False,
 ) -> NovaApp:
     """Make a Nova that can serve.
 
@@ -278,13 +363,32 @@ async def open_nova(
         database: its database.
         clock: the time; tests bring their own.
         plugins: those that are on; by default the installed ones less ``settings.plugins_off``.
+        transport: joins it with other processes of the same Nova; it is opened and closed with it. None: the Redis of
+            the settings does, or it is alone.
+        worker: the number of this process among the workers of a server; None if it is the only one.
+        is_sole_writer: no other server uses the database, so that what is in memory need not be compared with it.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
     """
+    if transport is None and settings.redis is not None:
+        # Imported late: who uses no Redis does not pay for it.
+        from nova_tornado.realtime.redis_transport import RedisTransport
+
+        transport = RedisTransport(settings.redis)
     try:
-        app = NovaApp(settings, mongo_uri, database, clock or Clock(), plugins or Plugins(settings.plugins_off))
-    except (PluginError, DatabaseUnusableError) as error:
+        plugins = plugins or Plugins(settings.plugins_off)
+        app = NovaApp(
+            settings,
+            mongo_uri,
+            database,
+            clock or Clock(),
+            plugins,
+            transport,
+            worker,
+            is_sole_writer=is_sole_writer,
+        )
+    except (PluginError, DatabaseUnusableError, SettingsError) as error:
         raise StartError(str(error)) from error
     try:
         await app.store.database.check()

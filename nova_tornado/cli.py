@@ -19,7 +19,7 @@ import click
 
 from nova_tornado import __version__
 from nova_tornado.plugin.commands import OPENER, read_settings, with_settings
-from nova_tornado.settings import DATABASE, Settings, database_of
+from nova_tornado.settings import DATABASE, Settings, database_of, load
 
 if TYPE_CHECKING:
     from nova_tornado.api import Nova
@@ -94,9 +94,30 @@ def serve(settings: Settings) -> int:
     Every option can also be set as a NOVA_ variable (--base-url is NOVA_BASE_URL) or in nova.toml (base_url). A flag
     wins over a variable, a variable over the file.
     """
-    from nova_tornado import server
+    if settings.workers == 1:
+        from nova_tornado import server
 
-    return server.run(settings)
+        return server.run(settings)
+    from nova_tornado import supervisor
+
+    given = click.get_current_context().params
+    return supervisor.run(settings, lambda: load(given, os.environ, Path.cwd()))
+
+
+@nova.command()
+@with_settings
+def reload(settings: Settings) -> int:
+    """Have the workers of the running server replaced, one after the other, without an interruption.
+
+    The settings are read again; the code is not. The server is the one on the data folder.
+    """
+    from nova_tornado.pid_file import ReloadError, tell_to_reload
+
+    try:
+        tell_to_reload(settings.data)
+    except ReloadError as error:
+        raise click.ClickException(str(error)) from None
+    return 0
 
 
 @nova.command()
@@ -119,6 +140,27 @@ def plugins(settings: Settings) -> int:
     widths = {column: max(len(row[column]) for row in rows) for column in columns}
     for row in rows:
         click.echo("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
+    return 0
+
+
+@nova.command()
+@click.option("--url", metavar="URL", help="Of the server. [default: from the settings' host and port]")
+@click.option("--token", metavar="TOKEN", help="The server's metrics_token. [default: the setting]")
+@click.option("--once", is_flag=True, help="Print one look, and end.")
+@click.option("--config", metavar="FILE", help="The settings file. [default: nova.toml, if there]")
+def top(url: str | None, token: str | None, once: bool, config: str | None) -> int:
+    """Show what a running server is doing, every 2 seconds; q ends it.
+
+    Rates, times and memory are what its /metrics say.
+    """
+    from nova_tornado import top
+
+    settings = read_settings({"config": config})
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    try:
+        top.run(url or settings.url_of(host), token or settings.metrics_token, once)
+    except top.TopError as error:
+        raise click.ClickException(str(error)) from None
     return 0
 
 

@@ -6,11 +6,14 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 STRIKES_MAX_COUNT = 3
 """After so many failures a part of a plugin that is asked before something happens is not asked any more."""
 STRIKES_FILE = "plugin-strikes.json"
 """In the data folder; it speaks of the server that runs, or ran last."""
+WORKERS_STRIKES_FILES = "plugin-strikes-*.json"
+"""Where a server has several workers each has a file of its own, with its number."""
 
 
 class Strikes:
@@ -22,15 +25,20 @@ class Strikes:
         self._last_errors: dict[tuple[str, str], str] = {}
         self._out: set[tuple[str, str]] = set()
 
-    def begin(self, folder: Path) -> None:
+    def begin(self, folder: Path, worker: int | None = None) -> None:
         """A server starts: what an earlier one has written in its data folder is over, and from now on this one writes.
 
         Args:
             folder: the data folder.
+            worker: the number of this process among several, which leaves the others' strikes alone; None if it is the
+                only one.
         """
-        self._path = folder / STRIKES_FILE
-        with suppress(OSError):  # then it cannot be written either
-            self._path.unlink(missing_ok=True)
+        if worker is None:
+            forget_strikes(folder)
+            self._path = folder / STRIKES_FILE
+        else:
+            self._path = folder / WORKERS_STRIKES_FILES.replace("*", str(worker))
+            _unlink(self._path)
 
     def add(self, plugin: str, part: str, error: str) -> bool:
         """Count a failure of a part that is out after ``STRIKES_MAX_COUNT`` of them.
@@ -61,6 +69,10 @@ class Strikes:
         self._last_errors[plugin, part] = error
         return counts[part]
 
+    def totals(self) -> dict[str, int]:
+        """How often each plugin has failed; those that have not are left out."""
+        return {plugin: sum(counts.values()) for plugin, counts in self._counts.items()}
+
     def is_out(self, plugin: str, part: str) -> bool:
         """Whether a part has failed too often."""
         return (plugin, part) in self._out
@@ -84,13 +96,35 @@ class Strikes:
             pass  # the log has it
 
 
+def forget_strikes(folder: Path) -> None:
+    """What an earlier server has written is over."""
+    for path in _files(folder):
+        _unlink(path)
+
+
 def read_strikes(folder: Path) -> dict[str, list[str]]:
-    """The failures that the running server has written, one line a part, by plugin."""
-    try:
-        found = json.loads((folder / STRIKES_FILE).read_text())
-        return {plugin: [_line(part, **said) for part, said in parts.items()] for plugin, parts in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
+    """The failures that the running server has written, one line a part, by plugin; those of all workers together."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for path in _files(folder):
+        try:
+            for plugin, parts in json.loads(path.read_text()).items():
+                for part, said in parts.items():
+                    so_far = found.setdefault(plugin, {}).setdefault(part, {"count": 0, "error": "", "is_out": False})
+                    so_far["count"] += said["count"]
+                    so_far["error"] = said["error"]
+                    so_far["is_out"] |= said["is_out"]
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
+            continue
+    return {plugin: [_line(part, **said) for part, said in parts.items()] for plugin, parts in found.items()}
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / STRIKES_FILE, *sorted(folder.glob(WORKERS_STRIKES_FILES))]
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):  # then it cannot be written either
+        path.unlink(missing_ok=True)
 
 
 def _line(part: str, count: int, error: str, is_out: bool) -> str:

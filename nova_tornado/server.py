@@ -1,5 +1,8 @@
 """The life of the server's process: start, signals, draining, the watch over the embedded database, end.
 
+This is a server of one process; one of several is the matter of supervisor.py and worker.py, which share what is
+public in here.
+
 The order of the start is chosen for its time: mongod is started before anything heavy is imported, and comes up
 meanwhile. So this module imports only what is light at its top.
 """
@@ -19,10 +22,13 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from nova_tornado.settings import DATABASE, Settings, database_of, http_url
+from nova_tornado.logs import set_up
+from nova_tornado.settings import DATABASE, Settings, database_of
 from nova_tornado.storage.embedded import EmbeddedError, EmbeddedMongo
 
 if TYPE_CHECKING:
+    from tornado.httpserver import HTTPServer
+
     from nova_tornado.app import NovaApp
 
 log = logging.getLogger(__name__)
@@ -68,27 +74,27 @@ def run(settings: Settings, environ: Mapping[str, str] = os.environ) -> int:
     Returns:
         The exit code of the process: 0 after a stop that was asked for, 1 after a failure, which is told on stderr.
     """
-    _set_up_logging()
-    _raise_file_limit()
+    set_up(settings.log_format)
+    raise_file_limit()
     embedded = EmbeddedMongo(settings.data, environ) if settings.mongo is None else None
-    stop = _StopRequest(embedded)
+    stop = StopRequest(embedded)
     stop.install()
     try:
         if embedded is not None:
             embedded.launch()
         return _run_loop(settings, embedded, stop)
     except (ServerError, EmbeddedError) as error:
-        print(f"nova: {' '.join(str(error).split())}", file=sys.stderr, flush=True)  # noqa: T201
+        tell_failure(error)
         return EXIT_FAILED
     except KeyboardInterrupt:
-        # A signal before there was anything to drain, see _StopRequest.
+        # A signal before there was anything to drain, see StopRequest.
         return EXIT_STOPPED
     finally:
         if embedded is not None:
             embedded.stop()
 
 
-class _StopRequest:
+class StopRequest:
     """What SIGTERM and SIGINT do: the first asks for a clean stop; Ctrl-C during that stop ends the process at once."""
 
     def __init__(self, embedded: EmbeddedMongo | None) -> None:
@@ -134,15 +140,17 @@ class _StopRequest:
         os._exit(code)
 
 
-def _set_up_logging() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
-    )
-    # A line for each request would bury what matters; failed requests are warnings.
-    logging.getLogger("tornado.access").setLevel(logging.WARNING)
+def tell_ready(settings: Settings) -> None:
+    """Prints the one line that stdout gets."""
+    print(f"Nova is ready on {settings.url_of(settings.host)}", flush=True)  # noqa: T201
 
 
-def _raise_file_limit() -> None:
+def tell_failure(error: Exception) -> None:
+    """Prints the one line that says why the process ends."""
+    print(f"nova: {' '.join(str(error).split())}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def raise_file_limit() -> None:
     """Allows as many open files as the system grants: each connection is one, and the usual default is 1,024."""
     import resource
 
@@ -155,7 +163,7 @@ def _raise_file_limit() -> None:
             log.debug("the limit of open files stays at %d", soft)
 
 
-def _run_loop(settings: Settings, embedded: EmbeddedMongo | None, stop: _StopRequest) -> int:
+def _run_loop(settings: Settings, embedded: EmbeddedMongo | None, stop: StopRequest) -> int:
     """Imports the rest, binds the port, waits for the database, and runs the event loop to its end.
 
     Raises:
@@ -164,18 +172,18 @@ def _run_loop(settings: Settings, embedded: EmbeddedMongo | None, stop: _StopReq
     """
     from nova_tornado.app import StartError
 
-    sockets = _bind(settings.host, settings.port)
-    settings = _with_real_address(settings, sockets)
+    sockets = bind(settings.host, settings.port)
+    settings = with_real_address(settings, sockets)
     if embedded is not None:
         embedded.wait_ready()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_serve(settings, embedded, sockets, stop))
     except StartError as error:
         raise ServerError(str(error)) from None
 
 
-def _loop_factory() -> Any:
+def loop_factory() -> Any:
     """uvloop's event loop where it is installed; it takes less time per message than asyncio's own."""
     try:
         import uvloop
@@ -184,11 +192,20 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-def _bind(host: str, port: int) -> list[socket.socket]:
+def bind(host: str, port: int, *, is_shared: bool = False) -> list[socket.socket]:
+    """Listens; on several sockets where the host's name has several addresses.
+
+    Args:
+        host, port: where.
+        is_shared: others may listen on the same port (SO_REUSEPORT), if they do it that way, too.
+
+    Raises:
+        ServerError: the port cannot be had.
+    """
     from tornado.netutil import bind_sockets
 
     try:
-        return bind_sockets(port, address=host)
+        return bind_sockets(port, address=host, reuse_port=is_shared)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ServerError(
@@ -197,20 +214,21 @@ def _bind(host: str, port: int) -> list[socket.socket]:
         raise ServerError(f"cannot listen on port {port} of {host}: {error.strerror or error}") from None
 
 
-def _with_real_address(settings: Settings, sockets: list[socket.socket]) -> Settings:
-    port = sockets[0].getsockname()[1]
+def with_real_address(settings: Settings, sockets: list[socket.socket]) -> Settings:
+    """The settings with the port that was found, and with what links begin with."""
+    settings = replace(settings, port=sockets[0].getsockname()[1])
     if settings.base_url:
-        return replace(settings, port=port)
+        return settings
     if settings.host in ("0.0.0.0", "::"):
         # A place to listen everywhere is no address that a link could lead to.
-        here = replace(settings, host="127.0.0.1" if settings.host == "0.0.0.0" else "::1")
+        here = "127.0.0.1" if settings.host == "0.0.0.0" else "::1"
         log.warning("links will lead to this machine only; --base-url says how others reach it")
-        return replace(settings, port=port, base_url=http_url(here.host, port))
-    return replace(settings, port=port, base_url=http_url(settings.host, port))
+        return replace(settings, base_url=settings.url_of(here))
+    return replace(settings, base_url=settings.url_of(settings.host))
 
 
 async def _serve(
-    settings: Settings, embedded: EmbeddedMongo | None, sockets: list[socket.socket], stop: _StopRequest
+    settings: Settings, embedded: EmbeddedMongo | None, sockets: list[socket.socket], stop: StopRequest
 ) -> int:
     stop.attach(asyncio.get_running_loop())
     asked = asyncio.create_task(stop.asked.wait(), name="stop-request")
@@ -219,25 +237,35 @@ async def _serve(
         return EXIT_STOPPED
     http = nova.http_server()
     http.add_sockets(sockets)
-    print(f"Nova is ready on {http_url(settings.host, settings.port)}", flush=True)  # noqa: T201
+    tell_ready(settings)
     tasks: set[asyncio.Task[Any]] = {asked}
     if embedded is not None:
         tasks.add(asyncio.create_task(_watch(embedded), name="embedded-mongod"))
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     stop.set_time_limits()
-    log.info("stopping")
-    http.stop()
-    await _within(DRAIN_LIMIT_S + 0.5, "draining", nova.drain(DRAIN_LIMIT_S))
+    await drain(nova, http)
     # The database is watched until here: what was accepted needs it.
     for task in tasks:
         task.cancel()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
-    await _within(CLOSE_LIMIT_S, "closing connections", http.close_all_connections())
-    await _within(CLOSE_LIMIT_S, "closing", nova.close())
+    await close(nova, http)
     for end in ends:
         if isinstance(end, Exception):
             raise end
     return EXIT_STOPPED
+
+
+async def drain(nova: "NovaApp", http: "HTTPServer") -> None:
+    """Accepts nothing more, and finishes what was accepted."""
+    log.info("stopping")
+    http.stop()
+    await _within(DRAIN_LIMIT_S + 0.5, "draining", nova.drain(DRAIN_LIMIT_S))
+
+
+async def close(nova: "NovaApp", http: "HTTPServer") -> None:
+    """Closes connections and storage."""
+    await _within(CLOSE_LIMIT_S, "closing connections", http.close_all_connections())
+    await _within(CLOSE_LIMIT_S, "closing", nova.close())
 
 
 async def _open(settings: Settings, embedded: EmbeddedMongo | None, asked: asyncio.Task[Any]) -> "NovaApp | None":
@@ -253,7 +281,10 @@ async def _open(settings: Settings, embedded: EmbeddedMongo | None, asked: async
     else:
         assert settings.mongo is not None
         uri, database = settings.mongo, database_of(settings.mongo)
-    opening = asyncio.create_task(open_nova(settings, uri, database=database), name="open-nova")
+    is_sole_writer = embedded is not None and settings.redis is None and settings.workers == 1
+    opening = asyncio.create_task(
+        open_nova(settings, uri, database=database, is_sole_writer=is_sole_writer), name="open-nova"
+    )
     await asyncio.wait({opening, asked}, return_when=asyncio.FIRST_COMPLETED)
     if opening.done():
         return opening.result()

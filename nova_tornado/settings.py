@@ -13,8 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from nova_tornado.logs import LOG_FORMATS
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 CONFIG_FILE = "nova.toml"
 """The settings file; read from the working folder where it lies there."""
@@ -25,11 +30,18 @@ DATA_FOLDER = "nova-data"
 DATABASE = "nova"
 """The database's name, unless the MongoDB URI names another."""
 
+WORKERS_MAX_COUNT = 64
+"""Each worker is linked to each other one; more cores than this are better used by several machines."""
+
 PLUGIN_ENTRY_POINTS = "nova.plugins"
 """The group of entry points in which plugins are found."""
 
 SETUP_VARIABLES = frozenset({"NOVA_CONFIG", "NOVA_PYTHON", "NOVA_VENV", "NOVA_MONGOD", "NOVA_CHROMIUM"})
-"""Variables that are no settings of the server but of its set-up (bin/env.sh), of storage.embedded and of the tests."""
+"""Variables that are no settings of the server but of its set-up (bin/env.sh), of storage.embedded, of the tests and of
+the process that starts several servers."""
+
+TOKEN_MIN_CHARACTERS = 16
+"""A token that can be tried out is none."""
 
 TEST_VARIABLES = "NOVA_TEST_"
 """What begins so belongs to the tests (bin/test, tests/), and the server ignores it."""
@@ -60,8 +72,10 @@ class Settings:
         port: the port to listen on; 0 means any free one.
         data: the folder of the embedded database and of mails.
         mongo: a MongoDB URI; None means the embedded database.
-        redis: a Redis URI; None means that this process is the only one.
+        redis: a Redis URI that joins this process with others on the same database; None means that there are none.
         workers: how many processes share the port.
+        tls_cert: a PEM file with the certificate and those between it and its authority; None means without TLS.
+        tls_key: a PEM file with the certificate's private key.
         base_url: what links in mails and files begin with, without a slash at its end; "" means from host and port.
         mail_dir: the folder that mails are written to; None means `data / "mail"`.
         smtp: where mails are sent to instead, as `smtp://` or `smtps://`; None means the folder.
@@ -71,6 +85,8 @@ class Settings:
         rate_limits: whether too many requests are refused.
         allow_origin: further origins that browsers may use Nova from, each `scheme://host[:port]`.
         trusted_proxies: addresses or networks of reverse proxies, whose `X-Forwarded-For` is believed.
+        metrics_token: who brings it may read the metrics; None means that only this machine may.
+        log_format: one of `LOG_FORMATS`.
         plugins_off: names of the plugins that are switched off.
         of_plugins: what was set for plugins, by plugin and name; the plugins check it.
     """
@@ -81,6 +97,8 @@ class Settings:
     mongo: str | None = None
     redis: str | None = None
     workers: int = 1
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     base_url: str = ""
     mail_dir: Path | None = None
     smtp: str | None = None
@@ -90,18 +108,44 @@ class Settings:
     rate_limits: bool = True
     allow_origin: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    metrics_token: str | None = None
+    log_format: str = "text"
     plugins_off: tuple[str, ...] = ()
     of_plugins: Mapping[str, Mapping[str, "GivenValue"]] = field(default_factory=dict)
 
     @property
     def links_base_url(self) -> str:
         """What links begin with, whatever is set."""
-        return self.base_url or http_url(self.host, self.port)
+        return self.base_url or self.url_of(self.host)
 
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the server over TLS: its own, or that of a proxy in front of it."""
+        return self.tls_cert is not None or self.base_url.startswith("https:")
 
-def http_url(host: str, port: int) -> str:
-    """The URL of a server on a host and port."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def url_of(self, host: str) -> str:
+        """The server's URL by a name or address of its host."""
+        scheme = "http" if self.tls_cert is None else "https"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
+
+    def tls_context(self) -> "SSLContext | None":
+        """What speaks TLS; None means without.
+
+        Raises:
+            SettingsError: the certificate and the key cannot be used.
+        """
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        import ssl  # only here: without TLS it would delay the start
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            # An encrypted key fails with an empty password, instead of asking for one on the terminal.
+            context.load_cert_chain(self.tls_cert, self.tls_key, password=lambda: "")
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+            raise SettingsError(f"tls_cert and tls_key cannot be used together: {reason}") from None
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +208,15 @@ def _folder(value: object, folder: Path) -> Path:
         return folder / Path(text).expanduser()
     except RuntimeError:
         raise ValueError("names a home folder that is not there") from None
+
+
+def _file(value: object, folder: Path) -> Path:
+    path = _folder(value, folder)
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    return path
 
 
 def _host(value: object, _folder: Path) -> str:
@@ -277,14 +330,32 @@ def _list_of(parse_one: Callable[[str], str]) -> Callable[[object, Path], tuple[
     return parse
 
 
-def _only_one_process(value: object, folder: Path) -> int:
-    if _whole_number(1, 1024)(value, folder) != 1:
-        raise ValueError("is more than this release can do: several processes are not available yet, leave it at 1")
-    return 1
+def _token(value: object, _folder: Path) -> str:
+    text = _text(value)
+    if not re.fullmatch(rf"[!-~]{{{TOKEN_MIN_CHARACTERS},}}", text):
+        raise ValueError(f"is not a token: at least {TOKEN_MIN_CHARACTERS} letters, digits and signs, no blanks")
+    return text
 
 
-def _no_redis(_value: object, _folder: Path) -> None:
-    raise ValueError("cannot be used: several processes, and Redis to join them, are not available yet")
+def _log_format(value: object, _folder: Path) -> str:
+    text = _text(value).lower()
+    if text not in LOG_FORMATS:
+        raise ValueError(f"is neither {' nor '.join(LOG_FORMATS)}")
+    return text
+
+
+def _redis(value: object, _folder: Path) -> str:
+    text = _text(value)
+    if text.startswith("unix:///") and not any(character.isspace() for character in text):
+        return text
+    try:
+        parts = _split_url(text, ("redis", "rediss"))
+    except ValueError as error:
+        raise ValueError(f"{error} (or with unix:/// and a path)") from None
+    _checked_host_and_port(parts)
+    if not re.fullmatch(r"/?|/[0-9]{1,4}", parts.path):
+        raise ValueError("has a path that is not the number of a Redis database")
+    return text
 
 
 OPTIONS = (
@@ -292,8 +363,10 @@ OPTIONS = (
     Option("port", _whole_number(0, 65535), "--port"),
     Option("data", _folder, "--data"),
     Option("mongo", _mongo, "--mongo", secret=True),
-    Option("redis", _no_redis, "--redis", secret=True),
-    Option("workers", _only_one_process, "--workers"),
+    Option("redis", _redis, "--redis", secret=True),
+    Option("workers", _whole_number(1, WORKERS_MAX_COUNT), "--workers"),
+    Option("tls_cert", _file, "--tls-cert"),
+    Option("tls_key", _file, "--tls-key"),
     Option("base_url", _base_url, "--base-url"),
     Option("mail_dir", _folder, "--mail-dir"),
     Option("smtp", _smtp, "--smtp", secret=True),
@@ -303,6 +376,8 @@ OPTIONS = (
     Option("rate_limits", _switch, "--rate-limits"),
     Option("allow_origin", _list_of(_origin), "--allow-origin"),
     Option("trusted_proxies", _list_of(_network), "--trusted-proxy"),
+    Option("metrics_token", _token, "--metrics-token", secret=True),
+    Option("log_format", _log_format, "--log-format"),
     Option("plugins_off", _list_of(_plugin_name), "--plugin-off"),
 )
 """Every setting there is, in the order of `Settings`."""
@@ -339,6 +414,9 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
     settings = Settings(**values, of_plugins={name: given for name, given in of_plugins.items() if given})
     if settings.smtp is not None and settings.mail_dir is not None:
         raise SettingsError("smtp and mail_dir are both set, but mails go to one place: leave one of them out")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError("tls_cert and tls_key go together: set both of them, or neither")
+    settings.tls_context()
     return settings
 
 

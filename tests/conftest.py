@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import os
+import shutil
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +17,17 @@ from typing import Any
 import pytest
 from people import Person
 from pymongo import MongoClient
+from redis import Redis
+from redis.exceptions import RedisError
 
 from nova_tornado.app import NovaApp, open_nova
+from nova_tornado.logs import JsonFormatter
 from nova_tornado.settings import Settings
 from nova_tornado.storage.embedded import EmbeddedMongo
 from nova_tornado.testing import empty
 from nova_tornado.testing.running import DATABASE
+
+REDIS_START_LIMIT_S = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +55,63 @@ def database(mongo_client: MongoClient[dict[str, Any]]) -> Any:
     database = mongo_client[DATABASE]
     empty(database)
     return database
+
+
+class RedisServer:
+    """A real redis-server on a unix socket, without anything on disk; it can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = folder / "redis.sock"
+        self.uri = f"unix://{self._socket}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._socket.unlink(missing_ok=True)
+        arguments = [
+            "redis-server",
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self._socket),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
+        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+        with Redis.from_url(self.uri) as client:
+            end_s = time.monotonic() + REDIS_START_LIMIT_S
+            while True:
+                try:
+                    client.ping()
+                    return
+                except RedisError:
+                    assert time.monotonic() < end_s, "redis-server does not start"
+                    time.sleep(0.02)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill it with -9."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of this test's own."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("there is no redis-server on the PATH")
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture
@@ -114,6 +181,18 @@ def guest(http_server: Any, http_port: int, io_loop: Any) -> Iterator[Person]:
     person = Person(http_port, "guest")
     yield person
     io_loop.run_sync(person.close)
+
+
+@pytest.fixture
+def json_log() -> Iterator[Callable[[], list[Any]]]:
+    """What the server logs, as it does with ``log_format = "json"``; ``json_log()`` gives the lines so far."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JsonFormatter())
+    handler.setLevel(logging.INFO)
+    logging.getLogger().addHandler(handler)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)

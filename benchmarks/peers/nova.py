@@ -16,14 +16,16 @@ from benchmarks.peers.nova_api import Account, NovaApi
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY = re.compile(r"^Nova is ready on http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
+PAGE_MESSAGES = 100
 SHORT_AVATAR = "http://localhost/a.png"
 
 
 class Nova(Peer):
-    """`nova`, or `nova:short-avatars`.
+    """`nova`, `nova:short-avatars` or `nova:resume`.
 
     A registered user gets an avatar in the form of a data: URI, which stands in every message of his. The variant
     `short-avatars` gives each user a short URL instead, which makes a message about as long as the prototype's.
+    `resume` reads the last messages over the WebSocket, as a client that missed them.
     """
 
     works = Peer.works | {"chat_list", "growth", "memory_history", "filters"}
@@ -31,9 +33,11 @@ class Nova(Peer):
 
     def __init__(self, variant: str) -> None:
         super().__init__(f"nova:{variant}" if variant else "nova")
-        if variant not in ("", "short-avatars"):
-            raise ValueError(f"no variant {variant!r} of nova: short-avatars")
-        self._has_short_avatars = bool(variant)
+        if variant not in ("", "short-avatars", "resume"):
+            raise ValueError(f"no variant {variant!r} of nova: short-avatars, resume")
+        self._has_short_avatars = variant == "short-avatars"
+        self._reads_by_resume = variant == "resume"
+        self._cursor = 0
         self._name = self.name.replace(":", "-")
         self._data = RUN / self._name
         self._accounts: list[Account] = []
@@ -148,8 +152,15 @@ class Nova(Peer):
         return connection
 
     def history_connection(self, index: int, hub: Hub) -> Connection:
-        """An HTTP connection."""
-        return self.http_connection(index, hub)
+        """An HTTP connection, or a WebSocket."""
+        if not self._reads_by_resume:
+            return self.http_connection(index, hub)
+        if not self._cursor:
+            newest = self.api.call("GET", f"/chat/{self._group}/messages?limit=1", account=self._accounts[0])
+            self._cursor = newest[0]["message_id"] - PAGE_MESSAGES
+        connection = self.connect(index)
+        hub.add(connection)
+        return connection
 
     def get(self, path: str, account: Account) -> bytes:
         """The bytes of a GET request of this user."""
@@ -157,8 +168,13 @@ class Nova(Peer):
 
     def history_request(self) -> bytes:
         """The last 100 messages of the group."""
+        if self._reads_by_resume:
+            request = b'{"action":"resume","request_id":1,"data":{"chats":[{"chat_id":%d,"cursor":%d}]}}'
+            return masked_frame(request % (self._group, self._cursor))
         return self.get(f"/chat/{self._group}/messages?limit=100", self._accounts[0])
 
     def history_complete(self, buffer: bytes) -> bool:
         """Whether the response is whole."""
+        if self._reads_by_resume:
+            return buffer.endswith(b'"more":false}}')
         return Response().feed(buffer)

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from nova_tornado.domain.models import Chat, Entry, MessageDetails, Origin, Reading, ReceivedInvitation, User
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that has happened."""
+    """Something that has happened.
+
+    Attributes:
+        is_relayed: other processes are told of it; False where each one finds out for itself.
+    """
+
+    is_relayed: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +244,19 @@ class SignedIn(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SignInFailed(Event):
+    """A password did not fit; told to nobody, but counted in all processes.
+
+    Attributes:
+        account: the user name, or what was given for one.
+        address: from which it came.
+    """
+
+    account: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedOut(Event):
     """A user has signed out."""
 
@@ -252,6 +271,8 @@ class OnlineChanged(Event):
         user_ids: all who are online now, ascending.
     """
 
+    is_relayed: ClassVar[bool] = False
+
     user_ids: tuple[int, ...]
 
 
@@ -262,6 +283,8 @@ class PresenceChanged(Event):
     Attributes:
         chat_ids: his chats; the members of any of them may know.
     """
+
+    is_relayed: ClassVar[bool] = False
 
     user_id: int
     is_online: bool
@@ -294,3 +317,13 @@ class Notice(Event):
     user_ids: tuple[int, ...]
     action: str
     data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class NewsMissed(Event):
+    """Something that other processes have told may not have arrived here; what is not in a chat's log, that is.
+
+    Whatever is kept in memory of such things is to be looked up again.
+    """
+
+    is_relayed: ClassVar[bool] = False

@@ -176,6 +176,7 @@ class EntryKind(StrEnum):
     MESSAGE = "message"
     EDITED = "edited"
     RECALLED = "recalled"
+    HIDDEN = "hidden"
     RENAMED = "renamed"
     MEMBER_ADDED = "member_added"
     MEMBER_REMOVED = "member_removed"
@@ -214,7 +215,7 @@ class Entry:
         client_id: the sender's own id of the send.
         user_id: whom a membership entry is about.
         membership_id: of the membership that an entry has begun.
-        target: the message that an edit or a recall is about.
+        target: the message that an edit, a recall or a deletion for oneself is about.
         is_admin: what an admin entry sets.
         edited_us: when the message's text was last replaced by its sender; None if never.
         is_recalled: the message was recalled by its sender.
@@ -275,6 +276,7 @@ class Chat:
         last_seq, last_count, last_sent_us: of the log's last entry.
         last_message: the newest message that is not recalled, if any.
         current_at_s: when this was last known to be all that the log holds, by the process's monotonic clock.
+        tail: the newest messages, while somebody reads them (``realtime.tails.Tail``).
     """
 
     id: int
@@ -288,6 +290,7 @@ class Chat:
     last_message: Entry | None = None
     is_deleted: bool = False
     current_at_s: float = 0.0
+    tail: Any = None
     policy: JoinPolicy = JoinPolicy.CLOSED
 
     def display_name(self, users: Mapping[int, User], viewer_id: int = 0) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import MappingProxyType
 
 from nova_tornado.domain.errors import BadField, ChatUnknown, ErrorCode, NotAMember
@@ -11,6 +11,7 @@ from nova_tornado.native import packets
 from nova_tornado.native.base import ActionsHandler, path_id
 from nova_tornado.native.schemas import ChatName, NewChat, NewOwner, read_boolean
 from nova_tornado.services.messages import PAGE_MAX_MESSAGES
+from nova_tornado.web.jsons import dumps
 
 
 class NewChatHandler(ActionsHandler):
@@ -57,6 +58,11 @@ class ChatHandler(ActionsHandler):
         self.reply()
 
 
+def encode_history(page: Sequence[MessageDetails], viewer_id: int | None) -> bytes:
+    """The answer with a page of messages."""
+    return dumps({"ok": True, "data": [packets.message_detailed(details, viewer_id) for details in page]})
+
+
 class HistoryHandler(ActionsHandler):
     """Answers lists of messages."""
 
@@ -75,6 +81,13 @@ class MessagesHandler(HistoryHandler):
         """The history, newest first: all of it, or a page by ``before``, ``after`` (message ids) and ``limit``."""
         chat = await self.services.chats.get_for(self.user.id, path_id(chat_id))
         after, before, limit = (self._integer(name) for name in ("after", "before", "limit"))
+        if after is None and before is None and limit is not None and 1 <= limit <= PAGE_MAX_MESSAGES:
+            self.finish(
+                await self.services.messages.answer_newest(
+                    chat, limit=limit, viewer_id=self.user.id, encode=encode_history
+                )
+            )
+            return
         if after is None and before is None and limit is None:
             await self.reply_messages(self.services.messages.iterate(chat, viewer_id=self.user.id))
             return

@@ -101,6 +101,22 @@ def chat_struct(chat: Chat, users: Mapping[int, User], last_message: Struct | st
     }
 
 
+def relation_struct(chat: Chat, users: Mapping[int, User], last: Entry | None, viewer_id: int) -> Struct:
+    """UserChatRelation.
+
+    Args:
+        users: at least the members and the last message's sender.
+        last: the newest message that the viewer is shown.
+        viewer_id: a member.
+    """
+    last_message = message_basic(last, users[last.sender_id], viewer_id) if last is not None else ""
+    return {
+        "chat": chat_struct(chat, users, last_message),
+        "nickname": chat.members[viewer_id].nickname,
+        "unread_count": chat.unread_count(viewer_id),
+    }
+
+
 def message_basic(message: Entry, sender: User, viewer_id: int | None = None) -> Struct:
     """ChatMessage.Basic.
 

@@ -14,6 +14,7 @@ from nova_tornado.domain.rules import TEXT_MAX_CHARACTERS, check_client_message_
 from nova_tornado.native import packets
 from nova_tornado.native.base import ActionsHandler
 from nova_tornado.native.errors import NOT_AUTHENTICATED_CODE, SOCKET_CODE
+from nova_tornado.native.resume import Resume, read_request
 from nova_tornado.realtime.connection import CLOSE_NORMAL
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.realtime.lanes import Sent
@@ -183,6 +184,13 @@ class ActionsSocket(ActionsHandler, SignedInSocket):
         structs = [packets.friend_invitation(received) for received in invitations]
         self._answer(packets.notification("friend_invitations", {"invitations": structs}))
 
+    async def _resume(self, data: Any, request_id: int) -> None:
+        request = read_request(data)
+        user = await self.services.directory.get(self.user.id)
+        answer = await Resume(self.services, user, request).answer(request_id)
+        if self.outbox is not None:
+            await self.outbox.reply(text_frame(answer))
+
     async def _messages_read(self, data: Any, _request_id: int) -> None:
         chat_id = check_id(_object(data).get("chat_id"), "chat_id")
         await self.services.messages.mark_read(self.user, chat_id)
@@ -214,6 +222,7 @@ HANDLERS = {
     "typing": ActionsSocket._typing,
     "presence": ActionsSocket._presence,
     "friend_invitations": ActionsSocket._friend_invitations,
+    "resume": ActionsSocket._resume,
 }
 
 ROUTES = [(r"/ws/", ActionsSocket, {"protocol": PROTOCOL})]

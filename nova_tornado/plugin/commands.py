@@ -30,8 +30,10 @@ HELP = {
     "port": ("NUMBER", "The port to listen on; 0 is any free one. [default: 8000]"),
     "data": ("FOLDER", "The folder of the embedded database and of mails. [default: nova-data]"),
     "mongo": ("URI", "A MongoDB to use instead of the embedded one."),
-    "redis": ("URI", "A Redis that joins several processes. Not available yet."),
-    "workers": ("NUMBER", "Processes that share the port. Only 1 is available yet. [default: 1]"),
+    "redis": ("URI", "A Redis that joins the processes that serve one database, on one machine or several."),
+    "workers": ("NUMBER", "Processes that share the port, 1 to 64. [default: 1]"),
+    "tls_cert": ("FILE", "The certificate, in PEM, to speak https and wss with; needs --tls-key."),
+    "tls_key": ("FILE", "The certificate's private key, in PEM."),
     "base_url": ("URL", "What links begin with. [default: from host and port]"),
     "mail_dir": ("FOLDER", "Where mails are written to. [default: mail in the data folder]"),
     "smtp": ("URL", "Where mails are sent to instead: smtp[s]://[user:password@]host[:port]."),
@@ -41,6 +43,8 @@ HELP = {
     "rate_limits": ("on|off", "Whether too many requests are refused. [default: on]"),
     "allow_origin": ("ORIGIN", "A further origin that browsers may use Nova from; may be repeated."),
     "trusted_proxies": ("ADDRESS", "A reverse proxy whose X-Forwarded-For is believed; may be repeated."),
+    "metrics_token": ("TOKEN", "Who brings it may read /metrics from elsewhere; better set where nobody else reads."),
+    "log_format": ("text|json", "How the log is written. [default: text]"),
     "plugins_off": ("NAME", "A plugin to switch off; may be repeated."),
 }
 """What each setting takes and does, for --help."""

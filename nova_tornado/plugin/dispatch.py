@@ -27,8 +27,9 @@ class Dispatcher:
 
     def __init__(self, subscribers: Sequence[tuple[str, Subscriber]], strikes: Strikes) -> None:
         self._subscribers = subscribers
+        self._hearing_elsewhere = [each for each in subscribers if getattr(each[1], "hears_other_processes", False)]
         self._strikes = strikes
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[Event, Sequence[tuple[str, Subscriber]]]] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._begun_at_s: float | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -39,12 +40,18 @@ class Dispatcher:
         """Take events in (a sink of the bus)."""
         if self._task is not None:
             for event in events:
-                self._events.put_nowait(event)
+                self._events.put_nowait((event, self._subscribers))
+
+    def publish_from_elsewhere(self, events: Sequence[Event]) -> None:
+        """Take in events of other processes, for the subscribers that hear of those (a sink of the bus)."""
+        if self._hearing_elsewhere:
+            for event in events:
+                self._events.put_nowait((event, self._hearing_elsewhere))
 
     async def _run(self) -> None:
         while True:
-            event = await self._events.get()
-            for plugin, subscriber in self._subscribers:
+            event, subscribers = await self._events.get()
+            for plugin, subscriber in subscribers:
                 self._begun_at_s = self._loop.time()
                 if self._watch is None:
                     self._watch = self._loop.call_later(SUBSCRIBER_TIMEOUT_S, self._look)

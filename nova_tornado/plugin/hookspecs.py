@@ -38,7 +38,13 @@ Route = tuple[str, type] | tuple[str, type, dict[str, Any]]
 
 
 class Subscriber(Protocol):
-    """Is told of what has happened, after it is stored."""
+    """Is told of what has happened, after it is stored.
+
+    A subscriber is told of what happened in its own process, so that among several processes one of them acts. One that
+    keeps something in memory in step with the events has an attribute ``hears_other_processes = True``: it is told of
+    everything in every process that has users concerned, and may be told that it has missed something
+    (``events.NewsMissed``). It must not act: send, call, or count.
+    """
 
     async def on_event(self, event: Event) -> None:
         """One thing that happened. What this raises is logged and harms nobody."""

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from nova_tornado.domain.errors import Unavailable
@@ -24,6 +24,8 @@ MEMBER_KINDS = frozenset(
 def fold(chat: Chat, entry: Entry) -> None:
     """Bring a chat up to one more entry of its log. Applying an entry's consequences twice changes nothing."""
     chat.last_seq, chat.last_count, chat.last_sent_us = entry.seq, entry.count, entry.sent_us
+    if chat.tail is not None:
+        chat.tail.take_in(entry)
     match entry.kind:
         case EntryKind.MESSAGE:
             if not entry.is_recalled:
@@ -34,6 +36,10 @@ def fold(chat: Chat, entry: Entry) -> None:
         case EntryKind.EDITED | EntryKind.RECALLED:
             if chat.last_message is not None and chat.last_message.id == entry.target:
                 chat.last_message = None
+        case EntryKind.HIDDEN:
+            last = chat.last_message
+            if last is not None and last.id == entry.target and entry.sender_id not in last.hidden_for:
+                last.hidden_for += (entry.sender_id,)
         case EntryKind.RENAMED:
             chat.title = entry.text
         case EntryKind.MEMBER_ADDED:
@@ -99,14 +105,26 @@ class News(NamedTuple):
     Attributes:
         read_at_s: when it was read, by the process's monotonic clock.
         entries: in order.
+        write_ids: by the id of each, the number by which its writer recognises it.
         members: as they are by now; None if the entries do not change them.
         newest: the newest message that is not recalled, where the one known may be recalled or edited.
     """
 
     read_at_s: float
     entries: list[Entry]
+    write_ids: dict[int, int]
     members: dict[int, Membership] | None
     newest: Entry | None
+
+
+class Sharing(Protocol):
+    """What keeps chats in memory in step with what other processes write, where there are any."""
+
+    def is_kept(self, chat_id: int) -> bool:
+        """Whether this process is told what others write to a chat."""
+
+    async def refresh(self, chats: Sequence[Chat]) -> None:
+        """Bring chats up to date of which it is not told."""
 
 
 class ChatCache:
@@ -119,6 +137,9 @@ class ChatCache:
         store: where they come from.
         note_sender: told of the sender of each message that was read from the log: his cursor may be stored by nobody,
             if he sent it before a crash or through another process.
+
+    Attributes:
+        sharing: None: this process is alone, and what is in memory is as new as can be.
     """
 
     def __init__(self, store: Store, note_sender: Callable[[Chat, int], None] = lambda _chat, _sender_id: None) -> None:
@@ -126,10 +147,16 @@ class ChatCache:
         self.note_sender = note_sender
         self._chats: OrderedDict[int, Chat] = OrderedDict()
         self._alive: WeakValueDictionary[int, Chat] = WeakValueDictionary()
-        self._loading: dict[int, asyncio.Future[None]] = {}
+        self._loading: dict[int, asyncio.Future[Sequence[Chat]]] = {}
+        self.sharing: Sharing | None = None
 
     def peek(self, chat_id: int) -> Chat | None:
-        """The chat, if it is in memory."""
+        """The chat, if it is in memory and as new as what other processes have told."""
+        if self.sharing is not None and not self.sharing.is_kept(chat_id):
+            return None
+        return self._peek(chat_id)
+
+    def _peek(self, chat_id: int) -> Chat | None:
         chat = self._chats.get(chat_id)
         if chat is not None:
             self._chats.move_to_end(chat_id)
@@ -145,15 +172,21 @@ class ChatCache:
 
     async def find_many(self, chat_ids: Sequence[int]) -> dict[int, Chat]:
         """The chats with those ids, in that order; unknown ones are left out."""
-        missing = [chat_id for chat_id in chat_ids if self.peek(chat_id) is None]
+        if self.sharing is not None:
+            # Nobody tells this process what happens in these.
+            known = [
+                chat for chat_id in chat_ids if not self.sharing.is_kept(chat_id) and (chat := self._peek(chat_id))
+            ]
+            await self.sharing.refresh(known)
+        missing = [chat_id for chat_id in chat_ids if self._peek(chat_id) is None]
         waiting = {self._loading[chat_id] for chat_id in missing if chat_id in self._loading}
         missing = [chat_id for chat_id in missing if chat_id not in self._loading]
-        loaded = []
+        loaded: list[Chat] = []
         if missing:
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done: asyncio.Future[Sequence[Chat]] = asyncio.get_running_loop().create_future()
             self._loading.update(dict.fromkeys(missing, done))
             try:
-                loaded = await self._load(missing)
+                loaded += await self._load(missing)
             except BaseException as error:
                 done.set_exception(error if isinstance(error, Exception) else Unavailable())
                 done.exception()  # it is raised here as well; nobody else may be waiting
@@ -163,15 +196,23 @@ class ChatCache:
                     del self._loading[chat_id]
             for chat in loaded:
                 self.put(chat)
-            done.set_result(None)
+            done.set_result(loaded)
         for other in waiting:
-            await asyncio.shield(other)
+            loaded += await asyncio.shield(other)  # held, for the cache may not keep them
         found = {}
         for chat_id in chat_ids:
-            known = self.peek(chat_id)
-            if known is not None and not known.is_deleted:
-                found[chat_id] = known
+            loaded_chat = self._peek(chat_id)
+            if loaded_chat is not None and not loaded_chat.is_deleted:
+                found[chat_id] = loaded_chat
         return found
+
+    def is_loading(self, chat_id: int) -> bool:
+        """Whether a chat is on its way into memory."""
+        return chat_id in self._loading
+
+    def loosen(self, chat_id: int) -> None:
+        """Keep a chat no longer than somebody works with it."""
+        self._chats.pop(chat_id, None)
 
     @contextmanager
     def making(self, chat: Chat) -> Iterator[None]:
@@ -180,11 +221,11 @@ class ChatCache:
         It can be found in the database before this process knows that it is stored; who looks for it then waits,
         instead of loading a second object.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Sequence[Chat]] = asyncio.get_running_loop().create_future()
         self._loading[chat.id] = done
         try:
             yield
-            done.set_result(None)
+            done.set_result((chat,))
         except BaseException:
             done.set_exception(Unavailable())
             done.exception()  # maybe nobody waits
@@ -194,8 +235,10 @@ class ChatCache:
 
     def put(self, chat: Chat) -> None:
         """Take in a chat."""
-        self._chats[chat.id] = chat
         self._alive[chat.id] = chat
+        if self.sharing is not None and not self.sharing.is_kept(chat.id):
+            return
+        self._chats[chat.id] = chat
         if len(self._chats) > CACHED_CHATS:
             self._chats.popitem(last=False)
 
@@ -245,7 +288,8 @@ class ChatCache:
     async def read_news(self, chat: Chat) -> News:
         """Read what others have written to a chat; it stays as it is, see ``take_in``."""
         read_at_s = time.monotonic()
-        entries = [entry async for entry in self._store.messages.read_log(chat.id, chat.last_seq)]
+        found_log = [pair async for pair in self._store.messages.read_written(chat.id, chat.last_seq)]
+        entries = [entry for entry, _ in found_log]
         kinds = {entry.kind for entry in entries}
         members = None
         # A deleted chat has no members any more; those known here are to be told.
@@ -255,7 +299,7 @@ class ChatCache:
         newest = None
         if chat.last_message is None or kinds & {EntryKind.EDITED, EntryKind.RECALLED}:
             newest = await self._store.messages.find_newest(chat.id)
-        return News(read_at_s, entries, members, newest)
+        return News(read_at_s, entries, {entry.id: write_id for entry, write_id in found_log}, members, newest)
 
     def take_in(self, chat: Chat, news: News) -> None:
         """Bring a chat up to date; nothing may have been folded into it since ``news`` was read."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context
 from copy import copy
 
 from nova_tornado.domain.models import Chat
@@ -29,6 +30,7 @@ class Checkpoints:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._noted: dict[int, tuple[Chat, set[int]]] = {}
+        self._others: dict[int, set[int]] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_closing = asyncio.Event()
 
@@ -38,13 +40,29 @@ class Checkpoints:
         if noted is not None:
             noted[1].add(sender_id)
             return
-        self._noted[chat.id] = (chat, {sender_id})
+        self._noted[chat.id] = (chat, {sender_id, *self._others.pop(chat.id, ())})
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="checkpoints")
+            self._task = asyncio.create_task(self._run(), name="checkpoints", context=Context())
+
+    def note_other(self, chat: Chat, sender_id: int) -> None:
+        """A member has sent through another process, which stores his cursor, unless it is killed before that.
+
+        So it is stored here as soon as this process moves the chat's checkpoint.
+        """
+        noted = self._noted.get(chat.id)
+        if noted is not None:
+            noted[1].add(sender_id)
+        else:
+            self._others.setdefault(chat.id, set()).add(sender_id)
 
     def forget(self, chat_id: int) -> None:
         """The chat is gone."""
         self._noted.pop(chat_id, None)
+        self._others.pop(chat_id, None)
+
+    def loosen(self, chat_id: int) -> None:
+        """The chat is not kept in memory any more: who needs it next reads its log from the checkpoint on."""
+        self._others.pop(chat_id, None)
 
     async def _run(self) -> None:
         try:

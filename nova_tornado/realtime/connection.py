@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import logging
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
-
-from tornado.iostream import StreamClosedError
+from typing import TYPE_CHECKING
 
 from nova_tornado.realtime.frames import frame_end
 
 if TYPE_CHECKING:
-    from socket import socket
-
-    from tornado.iostream import IOStream
-
-    from nova_tornado.realtime.hub import Hub, WireProtocol
+    from nova_tornado.realtime.hub import Hub, UserLinks, WireProtocol
+    from nova_tornado.realtime.wire import Receiver, Wire
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +36,11 @@ class Topic(StrEnum):
 NO_TOPICS: frozenset[Topic] = frozenset()
 
 
-class Closer(Protocol):
-    """What ends a connection on the wire."""
-
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Send a close frame."""
-
-
 class Outbox:
     """The way out through one socket.
 
-    Frames pushed in one turn of the event loop go out in one system call. When the socket is full, the stream's own
-    queue takes the rest, up to ``OUTBOX_MAX_BYTES``. One frame that is larger by itself may come on top of that for a
+    Frames pushed in one turn of the event loop go out in one system call. When the socket is full, the wire keeps the
+    rest, up to ``OUTBOX_MAX_BYTES``. One frame that is larger by itself may come on top of that for a
     reader who has taken everything before it: he is not behind.
 
     Attributes:
@@ -64,12 +52,11 @@ class Outbox:
     """
 
     __slots__ = (
-        "_closer",
         "_hub",
         "_large_bytes",
         "_reply_bytes",
-        "_socket",
-        "_stream",
+        "_sender",
+        "_wire",
         "frames",
         "is_closing",
         "is_held",
@@ -77,12 +64,11 @@ class Outbox:
         "protocol",
     )
 
-    def __init__(self, hub: Hub, protocol: WireProtocol, stream: IOStream, closer: Closer) -> None:
+    def __init__(self, hub: Hub, protocol: WireProtocol, wire: Wire) -> None:
         self._hub = hub
         self.protocol = protocol
-        self._stream = stream
-        self._socket: socket = stream.socket
-        self._closer = closer
+        self._wire = wire
+        self._sender = wire.sender  # at hand, because every delivery goes through it
         self._reply_bytes = 0
         self._large_bytes = 0
         self.frames: list[bytes] = []
@@ -102,9 +88,14 @@ class Outbox:
         self.flush()
 
     @property
-    def closer(self) -> Closer:
-        """What ends the connection on the wire: the socket's handler."""
-        return self._closer
+    def receiver(self) -> Receiver:
+        """Who answers what comes in: the protocol's socket."""
+        return self._wire.receiver
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits until the reader takes it."""
+        return self._wire.waiting_bytes + sum(map(len, self.frames))
 
     def push(self, frames: bytes) -> None:
         """Send complete frames with the others of this turn."""
@@ -115,13 +106,11 @@ class Outbox:
     async def reply(self, frames: bytes) -> None:
         """Send what was asked for, however much it is, at the reader's pace: it does not count as his being behind."""
         self.flush()
-        if self.is_closing or self._stream.closed():
+        if self.is_closing:
             return
         self._reply_bytes += len(frames)
         try:
-            await self._stream.write(frames)
-        except StreamClosedError:
-            pass
+            await self._wire.write_all(frames)
         finally:
             self._reply_bytes -= len(frames)
 
@@ -139,36 +128,36 @@ class Outbox:
         size = len(data)
         largest_bytes = max(map(len, frames)) if size > OUTBOX_MAX_BYTES else 0
         frames.clear()
-        stream = self._stream
-        if self.is_closing or stream.closed():
+        if self.is_closing:
             return
-        if stream.writing():
-            waiting, sent = len(stream._write_buffer), 0  # Tornado counts it and does not tell
-        else:
-            waiting = 0
+        wire = self._wire
+        waiting, sent = wire.waiting_bytes, 0
+        if not waiting:
             try:
-                sent = self._socket.send(data)
+                sent = self._sender.send(data)
                 if sent == size:
                     return
             except BlockingIOError:
-                sent = 0
+                pass
             except OSError:
-                return  # the stream notices by itself
+                return  # the reader notices by itself
             self._large_bytes = largest_bytes
         if waiting + size - sent <= OUTBOX_MAX_BYTES + self._reply_bytes + self._large_bytes:
-            stream.write(data[sent:])
+            wire.queue(data[sent:])
             return
         if cut := data[sent : frame_end(data, sent)]:
-            stream.write(cut)  # the frame that was begun, so that the close frame can be understood
+            wire.queue(cut)  # the frame that was begun, so that the close frame can be understood
+        self._hub.counts.slow_readers += 1
         log.info("a socket is read too slowly and was closed")
         self.close(CLOSE_TRY_AGAIN_LATER, "too slow, come back")
 
-    def close(self, code: int, reason: str = "") -> None:
+    def close(self, code: int | None, reason: str = "") -> None:
         """Send what was pushed, then a close frame."""
         if not self.is_closing:
             self.flush()
-            self.is_closing = True
-            self._closer.close(code, reason)
+            if not self.is_closing:  # he may have been too slow
+                self.is_closing = True
+                self._wire.close(code, reason)
 
 
 class Connection:
@@ -177,20 +166,22 @@ class Connection:
     Attributes:
         user_id, session_id: who is connected, through which sign-in.
         outbox: the socket's way out.
+        links: what the hub keeps of the user; None where it does not know the connection.
         protocol: the wire protocol that the socket speaks.
         frames: those of the outbox; the same list, for the hub's sake.
         topics: what it has asked to be told besides.
     """
 
-    __slots__ = ("frames", "outbox", "protocol", "session_id", "topics", "user_id")
+    __slots__ = ("frames", "links", "outbox", "protocol", "session_id", "topics", "user_id")
 
-    def __init__(self, outbox: Outbox, user_id: int, session_id: bytes) -> None:
+    def __init__(self, outbox: Outbox, user_id: int, session_id: bytes, links: UserLinks | None = None) -> None:
         self.protocol = outbox.protocol
         self.user_id = user_id
         self.session_id = session_id
         self.outbox = outbox
         self.frames = outbox.frames
         self.topics = NO_TOPICS
+        self.links = links
 
     def watch(self, topic: Topic) -> None:
         """Be told that, too, from now on."""

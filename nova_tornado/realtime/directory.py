@@ -16,14 +16,17 @@ class UserDirectory:
     Attributes:
         system: the user ``#SYSTEM``, who tells what happened in a chat.
         deleted: the user ``#DELETED``, who stands for authors without an account.
+        changes: how often somebody was taken in or forgotten.
     """
 
     system: User
     deleted: User
+    changes = 0
 
     def __init__(self, users: Users) -> None:
         self._storage = users
         self._users: dict[int, User] = {}
+        self._forgotten_count = 0
 
     async def open(self, system: User, deleted: User) -> None:
         """Take in the two system users."""
@@ -47,8 +50,10 @@ class UserDirectory:
             else:
                 found[user_id] = user
         if missing:
+            forgotten_count = self._forgotten_count
             for user in await self._storage.find_many(missing):
-                self.put(user)
+                if self._forgotten_count == forgotten_count:  # else he may be another one by now
+                    self.put(user)
                 found[user.id] = user
             for user_id in missing:
                 found.setdefault(user_id, self.deleted)
@@ -60,11 +65,20 @@ class UserDirectory:
 
     def put(self, user: User) -> None:
         """Take in the user as he is now."""
+        self.changes += 1
         self._users.pop(user.id, None)
         self._users[user.id] = user
         if len(self._users) > CACHED_USERS:
             del self._users[next(iter(self._users))]
 
     def forget(self, user_id: int) -> None:
-        """The account is gone."""
+        """The account is gone, or was changed by another process."""
+        self.changes += 1
         self._users.pop(user_id, None)
+        self._forgotten_count += 1
+
+    def forget_all(self) -> None:
+        """Other processes may have changed any."""
+        self.changes += 1
+        self._users.clear()
+        self._forgotten_count += 1

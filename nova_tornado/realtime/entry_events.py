@@ -102,6 +102,9 @@ class EntryEvents:
             case EntryKind.RECALLED:
                 assert entry.target is not None
                 return [events.MessageRecalled(chat, entry.target, entry.sender_id, origin=origin)]
+            case EntryKind.HIDDEN:
+                assert entry.target is not None
+                return [events.MessageHidden(entry.sender_id, entry.target)]
             case EntryKind.MEMBER_ADDED:
                 assert entry.user_id is not None
                 return [events.MemberAdded(chat, entry.user_id, origin=origin)]

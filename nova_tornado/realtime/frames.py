@@ -4,6 +4,10 @@ from __future__ import annotations
 
 TEXT_HEADER = 0x81
 """FIN and opcode 1."""
+CLOSE_HEADER = 0x88
+PONG_HEADER = 0x8A
+PING_FRAME = b"\x89\x00"
+REASON_MAX_BYTES = 123
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -30,11 +34,20 @@ def is_utf8(payload: bytes) -> bool:
     return True
 
 
-def is_valid_close(payload: bytes) -> bool:
-    """Whether a peer may send that as a close frame's payload: nothing, or a code and a reason in UTF-8."""
-    if not is_utf8(payload[2:]):
-        return False
-    return not payload or (len(payload) >= 2 and is_valid_close_code(int.from_bytes(payload[:2], "big")))
+def close_frame(code: int | None, reason: str = "") -> bytes:
+    """One close frame.
+
+    Args:
+        code: why; None says nothing.
+        reason: in at most 123 bytes of UTF-8; what is beyond is cut off.
+    """
+    payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()[:REASON_MAX_BYTES]
+    return bytes((CLOSE_HEADER, len(payload))) + payload
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """The answer to a ping."""
+    return bytes((PONG_HEADER, len(payload))) + payload
 
 
 def frame_end(frames: bytes, position: int) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextvars import Context
+from typing import NamedTuple, Protocol
 
 from nova_tornado.domain.errors import Unavailable
 from nova_tornado.domain.events import (
@@ -21,8 +22,9 @@ from nova_tornado.domain.events import (
     MemberRemoved,
     SessionsEnded,
 )
-from nova_tornado.domain.models import Origin
+from nova_tornado.domain.models import Chat, Origin
 from nova_tornado.realtime.connection import CLOSE_SERVICE_RESTART, CLOSE_SESSION_ENDED, Connection, Outbox, Topic
+from nova_tornado.realtime.counts import HubCounts
 from nova_tornado.realtime.frames import text_frame
 from nova_tornado.storage.memberships import Memberships
 
@@ -88,6 +90,31 @@ PresenceSink = Callable[[int, bool, set[int]], None]
 """Told of each user who has come or gone, with his chats."""
 
 
+class Keeper(Protocol):
+    """What keeps the chats of connected users in step with other processes, where there are any.
+
+    Each ``hold`` is followed by a ``release``.
+    """
+
+    def hold_user(self, user_id: int) -> None:
+        """A user has come: hear of what concerns him."""
+
+    def release_user(self, user_id: int) -> None:
+        """He has gone."""
+
+    def hold(self, chat_id: int) -> None:
+        """A connected user is in that chat: hear of what is written to it."""
+
+    def release(self, chat_id: int) -> None:
+        """One such user less."""
+
+    async def ready(self, chat_ids: Collection[int]) -> Mapping[int, Chat]:
+        """Have chats that are held in memory, at the ends of their logs; those that are gone are left out."""
+
+    def members_of(self, chat_id: int) -> Collection[int]:
+        """The members of a chat that is held."""
+
+
 class UserLinks:
     """What the hub keeps of a user with connections here: his chats and his connections.
 
@@ -113,10 +140,19 @@ class Hub:
 
     Args:
         memberships: tells which chats a user is in when his first connection comes.
+
+    Attributes:
+        counts: what `/metrics` tells of it.
+        is_leaving: everybody will be asked to come back; frames that still come are not answered any more.
+        keeper: None where there is no other process.
+        elsewhere: who is connected to other processes, and to how many of them.
     """
 
     def __init__(self, memberships: Memberships) -> None:
+        self.counts = HubCounts()
+        self.is_leaving = False
         self._memberships = memberships
+        self._context = Context()  # what is written to a socket has nothing to do with whoever wrote it
         self._users: dict[int, UserLinks] = {}
         self._choosers: dict[int, UserLinks] = {}
         self._chats: dict[int, dict[WireProtocol, dict[Connection, None]]] = {}
@@ -124,11 +160,28 @@ class Hub:
         self._dirty: list[Outbox] = []
         self._ended: dict[bytes | int, float] = {}
         self.presence_sink: PresenceSink = lambda _user_id, _is_online, _chat_ids: None
+        self.keeper: Keeper | None = None
+        self.elsewhere: Mapping[int, int] = {}
 
     @property
     def connection_count(self) -> int:
         """How many connections there are."""
         return sum(map(len, self._protocols.values()))
+
+    @property
+    def user_count(self) -> int:
+        """How many users have a connection here."""
+        return sum(1 for links in self._users.values() if links.connections)
+
+    def count_by_protocol(self) -> dict[str, int]:
+        """How many connections there are, by the names of their protocols; those without any are left out."""
+        return {protocol.name: len(connections) for protocol, connections in self._protocols.items()}
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much all readers together have not taken yet. It looks at each socket: not for the hot path."""
+        outboxes = {each.outbox for connections in self._protocols.values() for each in connections}
+        return sum(outbox.waiting_bytes for outbox in outboxes)
 
     def speaks(self, protocol: WireProtocol, chat_id: int) -> bool:
         """Whether a member of that chat is connected here by that protocol."""
@@ -156,18 +209,33 @@ class Hub:
         if hears is not None:
             self._choosers[user_id] = links
         try:
+            if self.keeper is not None:
+                self.keeper.hold_user(user_id)
             chat_ids = await self._memberships.list_chat_ids(user_id)
+            await self._fill(links, chat_ids)
         except BaseException as error:
             # The cancellation of this one is not that of those who wait for the same.
             links.loaded.set_exception(error if isinstance(error, Exception) else Unavailable())
             links.loaded.exception()  # it is raised below as well; nobody else may be waiting
             self.unlink(links)
             raise
-        assert links.removed_ids is not None
-        links.chat_ids.update(set(chat_ids) - links.removed_ids)
-        links.removed_ids = None
         links.loaded.set_result(None)
         return links
+
+    async def _fill(self, links: UserLinks, chat_ids: Iterable[int]) -> None:
+        assert links.removed_ids is not None
+        new = set(chat_ids) - links.removed_ids - links.chat_ids
+        links.chat_ids |= new
+        links.removed_ids = None
+        if self.keeper is None:
+            return
+        for chat_id in new:
+            self.keeper.hold(chat_id)
+        chats = await self.keeper.ready(new)
+        # In between he may have been removed by another process.
+        for chat_id in new & links.chat_ids:
+            if chat_id not in chats or links.user_id not in chats[chat_id].members:
+                self._part(chat_id, (links.user_id,))
 
     def unlink(self, links: UserLinks) -> None:
         """Undo one ``link``."""
@@ -175,15 +243,41 @@ class Hub:
         if links.uses == 0 and self._users.get(links.user_id) is links:
             del self._users[links.user_id]
             self._choosers.pop(links.user_id, None)
+            if self.keeper is not None:
+                self.keeper.release_user(links.user_id)
+                for chat_id in links.chat_ids:
+                    self.keeper.release(chat_id)
 
     def is_online(self, user_id: int) -> bool:
-        """Whether a user has a connection here."""
+        """Whether a user has a connection, here or elsewhere."""
+        return user_id in self.elsewhere or self.is_online_here(user_id)
+
+    def is_online_here(self, user_id: int) -> bool:
+        """Whether a user has a connection to this process."""
         links = self._users.get(user_id)
         return links is not None and bool(links.connections)
 
     def list_online(self) -> list[int]:
-        """All users with a connection here, ascending."""
-        return sorted(links.user_id for links in self._users.values() if links.connections)
+        """All users with a connection, ascending."""
+        return sorted({*self.elsewhere, *self.list_online_here()})
+
+    def list_online_here(self) -> list[int]:
+        """All users with a connection to this process."""
+        return [links.user_id for links in self._users.values() if links.connections]
+
+    def list_linked(self) -> list[tuple[int, set[int]]]:
+        """All users who are connected to this process, or about to be, each with his chats."""
+        return [(links.user_id, set(links.chat_ids)) for links in self._users.values() if links.loaded.done()]
+
+    def is_linked(self, user_id: int) -> bool:
+        """Whether a user is connected to this process, or about to be."""
+        return user_id in self._users
+
+    def list_sessions(self) -> dict[bytes, int]:
+        """The sessions through which there are connections to this process, each with its user."""
+        return {
+            connection.session_id: links.user_id for links in self._users.values() for connection in links.connections
+        }
 
     def list_chat_ids(self, user_id: int) -> list[int]:
         """The chats of a connected user, ascending: those whose events his connections hear."""
@@ -206,6 +300,9 @@ class Hub:
             for other in self._choosers.values()
             if other.connections and not other.chat_ids.isdisjoint(links.chat_ids)
         )
+        if self.keeper is not None:
+            for chat_id in links.chat_ids:
+                found.update(each for each in self.keeper.members_of(chat_id) if each in self.elsewhere)
         return sorted(found - {user_id})
 
     def add(self, links: UserLinks, connection: Connection) -> None:
@@ -251,6 +348,8 @@ class Hub:
         for user_id in user_ids:
             links = self._users.get(user_id)
             if links is not None:
+                if self.keeper is not None and chat_id not in links.chat_ids:
+                    self.keeper.hold(chat_id)
                 links.chat_ids.add(chat_id)
                 if links.removed_ids is not None:
                     links.removed_ids.discard(chat_id)
@@ -262,6 +361,8 @@ class Hub:
         for user_id in user_ids:
             links = self._users.get(user_id)
             if links is not None:
+                if self.keeper is not None and chat_id in links.chat_ids:
+                    self.keeper.release(chat_id)
                 links.chat_ids.discard(chat_id)
                 if links.removed_ids is not None:
                     links.removed_ids.add(chat_id)
@@ -312,7 +413,7 @@ class Hub:
             for packet in packets:
                 key = (packet.chat_id, packet.except_user_id, packet.except_outbox)
                 if run and key != run_key:
-                    self._push_to_chat(protocol, run_key, b"".join(run), choosing)
+                    self._push_to_chat(protocol, run_key, run, choosing)
                     run.clear()
                 frame = text_frame(packet.payload)
                 if packet.chat_id is not None:
@@ -320,11 +421,12 @@ class Hub:
                     run_key = key
                 elif packet.outbox is not None:
                     packet.outbox.push(frame)
+                    self.counts.deliveries += 1
                 else:
                     receivers = self._receivers(protocol, packet, choosing)
-                    _push(receivers, frame, packet.except_user_id, packet.except_outbox)
+                    self._push([frame], receivers, packet.except_user_id, packet.except_outbox)
             if run:
-                self._push_to_chat(protocol, run_key, b"".join(run), choosing)
+                self._push_to_chat(protocol, run_key, run, choosing)
 
     def _receivers(
         self, protocol: WireProtocol, packet: Packet, choosing: Collection[Connection]
@@ -357,30 +459,41 @@ class Hub:
         self,
         protocol: WireProtocol,
         key: tuple[int | None, int, Outbox | None],
-        frames: bytes,
+        run: Sequence[bytes],
         choosing: Collection[Connection],
     ) -> None:
         chat_id, except_user_id, except_outbox = key
         if choosing:
             own = [connection for connection in choosing if connection.protocol is protocol]
-            _push(own, frames, except_user_id, except_outbox)
+            self._push(run, own, except_user_id, except_outbox)
         connections = self._chats.get(chat_id or 0, {}).get(protocol)
         if connections and (except_user_id or except_outbox is not None):
-            _push(connections, frames, except_user_id, except_outbox)
+            self._push(run, connections, except_user_id, except_outbox)
         elif connections:
+            frames = b"".join(run)
+            self.counts.deliveries += len(run) * len(connections)
             dirty = self._dirty
             if not dirty:
-                asyncio.get_running_loop().call_soon(self._flush)
+                asyncio.get_running_loop().call_soon(self._flush, context=self._context)
             for connection in connections:
                 pushed = connection.frames
                 if not pushed:
                     dirty.append(connection.outbox)
                 pushed.append(frames)
 
+    def _push(
+        self, run: Sequence[bytes], connections: Iterable[Connection], except_user_id: int, except_outbox: Outbox | None
+    ) -> None:
+        frames = b"".join(run)
+        for connection in connections:
+            if connection.user_id != except_user_id and connection.outbox is not except_outbox:
+                connection.push(frames)
+                self.counts.deliveries += len(run)
+
     def flush_later(self, outbox: Outbox) -> None:
         """Write an outbox at the end of this turn of the event loop."""
         if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._flush, context=self._context)
         self._dirty.append(outbox)
 
     def _flush(self) -> None:
@@ -410,9 +523,3 @@ class Hub:
         for links in list(self._users.values()):
             for connection in list(links.connections):
                 connection.close(CLOSE_SERVICE_RESTART, "the server restarts, come back")
-
-
-def _push(connections: Iterable[Connection], frames: bytes, except_user_id: int, except_outbox: Outbox | None) -> None:
-    for connection in connections:
-        if connection.user_id != except_user_id and connection.outbox is not except_outbox:
-            connection.push(frames)

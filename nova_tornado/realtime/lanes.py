@@ -95,12 +95,18 @@ class Lane:
     Attributes:
         is_busy: something of it is under way.
         is_stale: the chat may not be at the end of its log, and must catch up before anything is written.
+        is_behind: as soon as what is under way is done, the lane is stale.
+        announced: entries of other processes that came while something was under way.
+        later: what waits until the chat is at the end of its log.
     """
 
     chat: Chat
     queue: deque[Send | Change] = field(default_factory=deque)
     is_busy: bool = False
     is_stale: bool = False
+    is_behind: bool = False
+    announced: list[Entry] | None = None
+    later: list[Callable[[], None]] | None = None
 
 
 class Placed(NamedTuple):

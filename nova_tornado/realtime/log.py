@@ -17,7 +17,10 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import Context
+from itertools import groupby
 
 from pymongo.errors import ConnectionFailure, OperationFailure
 
@@ -38,9 +41,10 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache, fold, reading_of
 from nova_tornado.realtime.checkpoints import Checkpoints
 from nova_tornado.realtime.clock import Clock
+from nova_tornado.realtime.counts import LogCounts
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.entry_events import EntryEvents
-from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Planner, Send, Sent, is_repeat
+from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Plan, Planner, Send, Sent, is_repeat
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.messages import Conflict, UnknownOutcomeError
 from nova_tornado.storage.store import Store
@@ -58,6 +62,16 @@ CURRENT_FOR_S = 30.0
 it, and removes the log of a deleted chat after twice this time (``PURGE_DELAY_S``): who writes knows of it by then."""
 CHANGE_ATTEMPTS = 20
 """How often a change is tried behind other processes' entries."""
+WRITER_BITS = 30
+"""The numbers by which a process recognises its entries differ from those of others above so many bits."""
+
+Announce = Callable[[Chat, Sequence[Entry]], None]
+"""Told of entries of one chat that this process has written, in a row."""
+
+
+def _nothing(_chat: Chat) -> Plan:
+    """The plan of ``refresh``: to catch up is all."""
+    return Plan(())
 
 
 class ChatLog:
@@ -65,9 +79,14 @@ class ChatLog:
 
     Args:
         store, chats, directory, bus, clock: the parts it works with.
+
+    Attributes:
+        counts: what `/metrics` tells of it.
+        announce: told of what is written here; None: there is nobody to tell.
     """
 
     def __init__(self, store: Store, chats: ChatCache, directory: UserDirectory, bus: Bus, clock: Clock) -> None:
+        self.counts = LogCounts()
         self._store = store
         self._messages = store.messages
         self._chats = chats
@@ -83,7 +102,9 @@ class ChatLog:
         self._checkpoints = Checkpoints(store)
         chats.note_sender = self._checkpoints.note
         self._events = EntryEvents(store.messages, directory)
-        self._next_write_id = int.from_bytes(os.urandom(4), "big") << 30
+        self._next_write_id = int.from_bytes(os.urandom(4), "big") << WRITER_BITS
+        self._writer = self._next_write_id >> WRITER_BITS
+        self.announce: Announce | None = None
 
     # Sends
 
@@ -137,6 +158,17 @@ class ChatLog:
         self._enqueue(chat, Change(planner, before, done, origin))
         return await done
 
+    async def refresh(self, chat: Chat) -> None:
+        """Take in, and tell here, what other processes have written to a chat.
+
+        Args:
+            chat: as the chat cache has it; it may turn out to be deleted.
+        """
+        done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
+        self._enqueue(chat, Change(_nothing, (), done))
+        with suppress(ChatUnknown):
+            await done
+
     def _enqueue(self, chat: Chat, item: Send | Change) -> None:
         lane = self._lanes.get(chat.id)
         if lane is None:
@@ -149,16 +181,24 @@ class ChatLog:
     def _make_ready(self, lane: Lane) -> None:
         self._ready.append(lane)
         if self._committer is None:
-            self._committer = asyncio.create_task(self._commit_batches(), name="log committer")
+            self._committer = asyncio.create_task(self._commit_batches(), name="log committer", context=Context())
 
     def _release(self, lane: Lane) -> None:
         """A lane has nothing under way any more."""
         lane.is_busy = False
+        if lane.is_behind:
+            lane.is_behind, lane.is_stale = False, True
+        if lane.announced is not None:
+            self._take_waiting(lane)
+        if lane.later is not None and (not lane.is_stale or self._is_closing):
+            later, lane.later = lane.later, None
+            for work in later:
+                work()
         if lane.queue:
             self._make_ready(lane)
         elif lane.is_stale and not self._is_closing:
             lane.is_busy = True
-            task = asyncio.create_task(self._recover(lane), name="log recovery")
+            task = asyncio.create_task(self._recover(lane), name="log recovery", context=Context())
             self._recoveries.add(task)
             task.add_done_callback(self._recoveries.discard)
         else:
@@ -185,14 +225,18 @@ class ChatLog:
             while self._ready:
                 batch, lanes = self._gather()
                 try:
-                    await self._commit(batch)
+                    if batch:
+                        gathered_at_s = time.monotonic()
+                        await self._commit(batch)
+                        self.counts.batch_sizes.observe(len(batch))
+                        self.counts.commit_s.observe(time.monotonic() - gathered_at_s)
                 finally:
                     for lane in lanes:
                         self._release(lane)
         finally:
             self._committer = None
             if self._ready:  # only after a fault: what came meanwhile must not wait for the next send
-                self._committer = asyncio.create_task(self._commit_batches(), name="log committer")
+                self._committer = asyncio.create_task(self._commit_batches(), name="log committer", context=Context())
 
     def _gather(self) -> tuple[list[tuple[Lane, Send]], list[Lane]]:
         batch: list[tuple[Lane, Send]] = []
@@ -252,6 +296,7 @@ class ChatLog:
                 lane.is_stale = True
             for send in unanswered:
                 send.done.set_exception(OutcomeUnknown())
+            self.counts.unknown += len(unanswered)
             if isinstance(error, asyncio.CancelledError):
                 raise
 
@@ -264,11 +309,13 @@ class ChatLog:
         for lane, send in sends:
             chat = lane.chat
             if chat.is_deleted or send.sender.id not in chat.members:
+                self.counts.refused += 1
                 if not send.done.done():
                     send.done.set_exception(ChatUnknown() if chat.is_deleted else NotAMember())
                 continue
             seq, count, sent_us = ends.get(chat.id) or (chat.last_seq, chat.last_count, chat.last_sent_us)
             if seq + 1 >= SEQ_SPAN:
+                self.counts.refused += 1
                 if not send.done.done():
                     send.done.set_exception(BadField("The chat is full"))
                 continue
@@ -299,6 +346,13 @@ class ChatLog:
             if not send.done.done():
                 send.done.set_result(Sent(entry, False))
         if published:
+            self.counts.stored += len(published)
+            if self.announce is not None:
+                chats: dict[int, tuple[Chat, list[Entry]]] = {}
+                for lane, _, entry, _ in placed:
+                    chats.setdefault(lane.chat.id, (lane.chat, []))[1].append(entry)
+                for chat, entries in chats.values():
+                    self.announce(chat, entries)
             self._bus.publish(*published)
 
     async def _resolve(self, todo: list[Placed], conflict: Conflict) -> list[Placed]:
@@ -311,14 +365,20 @@ class ChatLog:
             assert send.client_id is not None
             first = await self._messages.find_repeat(send.sender.id, send.client_id)
             if first is not None:
+                same = is_repeat(first, lane.chat, send.text)
+                self.counts.repeated += same
+                self.counts.refused += not same
                 if not send.done.done():
-                    if is_repeat(first, lane.chat, send.text):
+                    if same:
                         send.done.set_result(Sent(first, True))
                     else:
                         send.done.set_exception(RepeatMismatch())
                 todo = todo[1:]
         else:
-            await self._catch_up(lane)
+            if lane.announced is not None:
+                self._take_waiting(lane)
+            if lane.is_stale or lane.chat.last_seq < entry.seq:
+                await self._catch_up(lane)
         return self._place((placed.lane, placed.send) for placed in todo)
 
     async def _catch_up(self, lane: Lane) -> None:
@@ -327,13 +387,119 @@ class ChatLog:
         news = await self._chats.read_news(chat)
         # Everything is read before anything is folded in: a failure leaves all of it to the next attempt.
         users = {user_id for entry in news.entries for user_id in (entry.sender_id, entry.user_id) if user_id}
-        told = await self._events.of(chat, news.entries, users)
+        readings = _readings(chat, news.entries)
+        told: list[tuple[bool, list[Entry], list[events.Event]]] = []
+        for is_own, run in groupby(news.entries, lambda entry: news.write_ids[entry.id] >> WRITER_BITS == self._writer):
+            entries = list(run)
+            told.append((is_own, entries, await self._events.of(chat, entries, users, readings=readings)))
         self._chats.take_in(chat, news)
+        self.counts.gaps_repaired += bool(news.entries)
         lane.is_stale = False
         if chat.is_deleted:
             self._checkpoints.forget(chat.id)
+        for is_own, entries, happened in told:
+            if not is_own:
+                self._bus.publish_from_elsewhere(*happened)
+                continue
+            # Written here after all, when its sender had no answer any more.
+            if self.announce is not None:
+                self.announce(chat, entries)
+            self._bus.publish(*happened)
+
+    # What other processes write
+
+    def take_announced(self, chat: Chat, last_seq: int, entries: Sequence[Entry] | None) -> None:
+        """Another process has written to a chat; take that in, and tell of it here.
+
+        Args:
+            chat: as the chat cache has it.
+            last_seq: how far it has written.
+            entries: in a row, up to there: messages without files that answer none; None: they are to be read.
+        """
+        if last_seq <= chat.last_seq or chat.is_deleted:
+            return
+        if entries is None:
+            self.mark_behind(chat)
+            return
+        lane = self._lanes.get(chat.id)
+        if lane is None:
+            lane = Lane(chat, announced=list(entries))
+            self._take_waiting(lane)
+            if lane.is_stale:
+                self._lanes[chat.id] = lane
+                self._release(lane)
+            return
+        if lane.announced is None:
+            lane.announced = []
+        lane.announced += entries
+        if not lane.is_busy:
+            self._take_waiting(lane)
+
+    def _take_waiting(self, lane: Lane) -> None:
+        """Take in what was announced, where it follows on the end that is known; else the log is to be read."""
+        entries, lane.announced = lane.announced or (), None
+        if lane.is_stale:
+            return  # it is read anyway
+        chat = lane.chat
+        told: list[events.Event] = []
+        for entry in entries:
+            if entry.seq <= chat.last_seq:
+                continue
+            sender = self._directory.peek(entry.sender_id)
+            if entry.seq != chat.last_seq + 1 or sender is None:
+                lane.is_stale = True
+                break
+            reading = reading_of(chat, entry.sender_id, entry.seq - 1)
+            fold(chat, entry)
+            self._checkpoints.note_other(chat, entry.sender_id)
+            told.append(events.MessageSent(chat, entry, sender, None, reading))
         if told:
-            self._bus.publish(*told)
+            chat.current_at_s = time.monotonic()
+            self._bus.publish_from_elsewhere(*told)
+
+    def loosen(self, chat_id: int) -> None:
+        """The chat is not kept in memory any more."""
+        self._checkpoints.loosen(chat_id)
+
+    def mark_behind(self, chat: Chat) -> None:
+        """Somebody else has written to a chat: read its log as soon as nothing is under way in it."""
+        lane = self._lanes.get(chat.id)
+        if lane is None:
+            lane = self._lanes[chat.id] = Lane(chat, is_stale=True)
+            self._release(lane)
+        elif lane.is_busy:
+            lane.is_behind = True
+        else:
+            lane.is_stale = True
+
+    def when_current(self, chat: Chat, work: Callable[[], None]) -> None:
+        """Do something when what is known to be in a chat's log was taken in; at once, if that is so."""
+        lane = self._lanes.get(chat.id)
+        if lane is None or not (lane.is_stale or lane.is_behind or lane.announced):
+            work()
+        elif lane.later is None:
+            lane.later = [work]
+        else:
+            lane.later.append(work)
+
+    async def catch_up(self, chats: Iterable[Chat]) -> None:
+        """Read the logs of chats to their ends, and tell what is new."""
+        some = list(chats)
+        for chat in some:
+            self.mark_behind(chat)
+        await self.wait_current(some)
+
+    async def wait_current(self, chats: Iterable[Chat]) -> None:
+        """Return when what is known to be in the chats' logs was taken in."""
+        for chat in chats:
+            current = asyncio.Event()
+            self.when_current(chat, current.set)
+            await current.wait()
+
+    async def events_since(self, chat: Chat, after_seq: int, until_seq: int) -> list[events.Event]:
+        """What the entries of a part of a chat's log are told as."""
+        entries = [entry async for entry in self._messages.read_log(chat.id, after_seq) if entry.seq <= until_seq]
+        return await self._events.of(chat, entries)
 
     # Changes
 
@@ -346,6 +512,8 @@ class ChatLog:
             except NO_ANSWER:
                 lane.is_stale = True  # the change is stored and must be told; the newest message is looked up later
             self._bus.publish(*change.before)
+            if self.announce is not None:
+                self.announce(lane.chat, entries)
             self._bus.publish(*await self._events.of(lane.chat, entries, origin=change.origin, readings=readings))
             if not change.done.done():
                 change.done.set_result(entries)
@@ -359,12 +527,16 @@ class ChatLog:
 
     async def _write_change(self, lane: Lane, planner: Planner) -> tuple[list[Entry], Mapping[int, Reading | None]]:
         chat = lane.chat
+        if planner is _nothing:  # in its turn, and not before: what is under way must not be taken for others' entries
+            lane.is_stale = True
         for _ in range(CHANGE_ATTEMPTS):
             if lane.is_stale:
                 await self._catch_up(lane)
             if chat.is_deleted:
                 raise ChatUnknown
             plan = planner(chat)
+            if not plan.drafts:
+                return [], {}
             entries = self._entries(chat, plan.drafts)
             write_ids = [self._take_write_id() for _ in entries]
             begun_at_s = time.monotonic()
@@ -400,6 +572,7 @@ class ChatLog:
                 raise OutcomeUnknown from error
             readings: dict[int, Reading | None] = {}
             for entry in entries:
+                self.counts.stored += entry.kind is EntryKind.MESSAGE
                 if entry.kind is EntryKind.MESSAGE and entry.sender_id in chat.members:
                     readings[entry.id] = reading_of(chat, entry.sender_id, entry.seq - 1)
                     self._checkpoints.note(chat, entry.sender_id)
@@ -491,7 +664,26 @@ class ChatLog:
         for task in self._recoveries:
             task.cancel()
         await asyncio.gather(*self._recoveries, return_exceptions=True)
+        await self.settle()
+        await self._checkpoints.close()
+
+    async def settle(self) -> None:
+        """Return when nothing that was accepted is under way."""
         while self._committer is not None or self._changes:
             tasks = [task for task in (self._committer, *self._changes) if task is not None]
             await asyncio.wait(tasks)
-        await self._checkpoints.close()
+
+
+def _readings(chat: Chat, entries: Iterable[Entry]) -> dict[int, Reading | None]:
+    """What the senders of messages that are still to be folded into a chat have thereby read."""
+    readings: dict[int, Reading | None] = {}
+    cursors: dict[int, int] = {}
+    for entry in entries:
+        member = chat.members.get(entry.sender_id)
+        if entry.kind is EntryKind.MESSAGE and member is not None:
+            readings[entry.id] = reading_of(chat, member.user_id, entry.seq - 1)
+            cursors.setdefault(member.user_id, member.read_seq)
+            member.read_seq = max(member.read_seq, entry.seq)
+    for user_id, read_seq in cursors.items():
+        chat.members[user_id].read_seq = read_seq
+    return readings

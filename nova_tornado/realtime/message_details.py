@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nova_tornado.domain.models import Chat, Entry, MessageDetails, Readers, User
 from nova_tornado.realtime.chats import cursor_of
@@ -36,31 +36,55 @@ class MessageDetailer:
                 message.reply_to for message in messages if message.reply_to is not None
             )
         }
-        users = await self._directory.load(
-            set(chat.members) | {message.sender_id for message in (*messages, *replies, *answered.values())}
-        )
+        users = await self._directory.load(list_user_ids(chat, (*messages, *replies, *answered.values())))
+        return assemble(chat, messages, replies, answered, users, self._directory.deleted)
 
-        def sender(message: Entry) -> User:
-            return self._directory.deleted if message.is_recalled else users[message.sender_id]
 
-        replies_to: dict[int, list[tuple[Entry, User]]] = {}
-        for reply in replies:
-            assert reply.reply_to is not None
-            replies_to.setdefault(reply.reply_to, []).append((reply, sender(reply)))
-        find_readers = _reader_finder(chat, users)
-        details = []
-        for message in messages:
-            target = answered.get(message.reply_to) if message.reply_to is not None else None
-            details.append(
-                MessageDetails(
-                    message,
-                    sender(message),
-                    (target, sender(target)) if target is not None else None,
-                    replies_to.get(message.id, ()),
-                    find_readers(message.seq),
-                )
+def list_user_ids(chat: Chat, messages: Iterable[Entry]) -> set[int]:
+    """Who is told of with messages of a chat: its members and their senders."""
+    return {*chat.members, *(message.sender_id for message in messages)}
+
+
+def assemble(
+    chat: Chat,
+    messages: Sequence[Entry],
+    replies: Iterable[Entry],
+    answered: Mapping[int, Entry],
+    users: Mapping[int, User],
+    deleted: User,
+) -> list[MessageDetails]:
+    """All that is told about messages of a chat.
+
+    Args:
+        chat: theirs.
+        messages: in the order in which they are returned.
+        replies: what answers them, by id; there may be others among them.
+        answered: what they answer, by id.
+        users: those of ``list_user_ids``.
+        deleted: the user ``#DELETED``.
+    """
+
+    def sender(message: Entry) -> User:
+        return deleted if message.is_recalled else users[message.sender_id]
+
+    replies_to: dict[int, list[tuple[Entry, User]]] = {}
+    for reply in replies:
+        assert reply.reply_to is not None
+        replies_to.setdefault(reply.reply_to, []).append((reply, sender(reply)))
+    find_readers = _reader_finder(chat, users)
+    details = []
+    for message in messages:
+        target = answered.get(message.reply_to) if message.reply_to is not None else None
+        details.append(
+            MessageDetails(
+                message,
+                sender(message),
+                (target, sender(target)) if target is not None else None,
+                replies_to.get(message.id, ()),
+                find_readers(message.seq),
             )
-        return details
+        )
+    return details
 
 
 def _reader_finder(chat: Chat, users: Mapping[int, User]) -> Callable[[int], Readers]:

@@ -53,16 +53,26 @@ class AccountDeletion:
             await self._sessions.delete_all(user.id)
             await self._delete(user)
         except Exception:
-            task = asyncio.create_task(self._delete_later(user), name=f"deletion of user {user.id}")
-            self._deletions.add(task)
-            task.add_done_callback(self._deletions.discard)
+            self._try_again(user)
             raise
 
     async def finish(self) -> None:
-        """Finish deletions that a crash has interrupted."""
+        """Finish deletions that a crash has interrupted; one that fails is tried again in the background.
+
+        Another process may be at the same one: it is either alive and deletes, or was the one that crashed.
+        """
         for user in await self._users.list_leaving():
             log.info("finishing the deletion of user %d", user.id)
-            await self._delete(user)
+            try:
+                await self._delete(user)
+            except Exception as error:
+                log.warning("the deletion of user %d failed: %s", user.id, type(error).__name__)
+                self._try_again(user)
+
+    def _try_again(self, user: User) -> None:
+        task = asyncio.create_task(self._delete_later(user), name=f"deletion of user {user.id}")
+        self._deletions.add(task)
+        task.add_done_callback(self._deletions.discard)
 
     async def close(self) -> None:
         """Leave deletions that still fail to the next start."""
@@ -88,21 +98,25 @@ class AccountDeletion:
         await self._sessions.delete_all(user.id)  # a sign-in may have been under way
         await self._leave_everybody(user)  # a request of his own may have been
 
+        was_there = False
+
         async def write(session: MongoSession) -> None:
-            await self._users.delete(user.id, session)
+            nonlocal was_there
+            was_there = await self._users.delete(user.id, session)
             await self._store.files.forget_avatars(user.id, session)
 
         await self._store.database.transaction(write)
         self._directory.forget(user.id)
-        self._bus.publish(AccountDeleted(user.id))
+        if was_there:
+            self._bus.publish(AccountDeleted(user.id))
 
     async def _leave_everybody(self, user: User) -> None:
         await self._friends.withdraw_all(user.id)
         friendships = await self._store.friendships.list_of(user.id)
         friends = await self._directory.load(friendship.friend_id for friendship in friendships)
-        for friendship in friendships:
-            await self._store.friendships.delete_pair(user.id, friendship.friend_id)
-        for friendship in friendships:
+        # Another process may be finishing the same deletion: each end is told once.
+        ended = [each for each in friendships if await self._store.friendships.delete_pair(user.id, each.friend_id)]
+        for friendship in ended:
             self._bus.publish(FriendshipDeleted(user, friends[friendship.friend_id], account_deleted=True))
         chats = await self._chats.list_of(user.id)
         for chat in chats:

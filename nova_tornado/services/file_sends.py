@@ -50,6 +50,12 @@ class FileSends:
             NotAMember, ChatUnknown, BadField, RepeatMismatch: nothing was stored.
             OutcomeUnknown: repeat it with the same client id.
         """
+        with self._log.counts.refusing():
+            sent = await self._send_once(chat, draft, file_ids, origin)
+        self._log.counts.repeated += sent.is_repeat
+        return sent
+
+    async def _send_once(self, chat: Chat, draft: Draft, file_ids: Sequence[int], origin: Origin | None) -> Sent:
         first = await self._find_repeat(chat, draft)
         if first is not None:
             return first

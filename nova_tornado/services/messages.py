@@ -25,9 +25,11 @@ from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.chats import ChatCache, reading_of
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.freshness import Freshness
 from nova_tornado.realtime.lanes import Draft, Plan, Sent, is_repeat
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.realtime.message_details import MessageDetailer
+from nova_tornado.realtime.tails import TAIL_MESSAGES, Encode, Tails
 from nova_tornado.services.bot_scopes import Ability, Invocations, check_reading, check_scope, sees_history
 from nova_tornado.services.chats import ChatService
 from nova_tornado.services.file_sends import FileSends
@@ -62,6 +64,7 @@ class MessageService:
     Args:
         store, cache, log, chats, directory, bus, clock: the parts it works with.
         filters: asked before a text is stored.
+        freshness, tails: bring a chat in memory to the end of its log, and keep what is read again and again.
     """
 
     def __init__(
@@ -74,9 +77,13 @@ class MessageService:
         bus: Bus,
         clock: Clock,
         filters: Filters,
+        freshness: Freshness,
+        tails: Tails,
     ) -> None:
         self._store = store
         self._filters = filters
+        self._freshness = freshness
+        self._tails = tails
         self._messages = store.messages
         self._cache = cache
         self._log = log
@@ -137,28 +144,30 @@ class MessageService:
             NoRight: the sender is a bot from outside, and its scope does not reach so far.
             OutcomeUnknown: repeat it with the same client id.
         """
-        check_scope(user, Ability.SEND)
-        chat = await self._chats.get_for(user.id, chat_id)
-        answered = await self._find_answered(chat, reply_to)
-        must_be_invoked = is_filtered and user.bot_scope is BotScope.INVOKED
-        must_be_checked = is_filtered and self._filters.concern(chat, user)
-        if must_be_invoked or must_be_checked:
-            first = await self._messages.find_repeat(user.id, client_id) if client_id is not None else None
-            if first is not None and is_repeat(first, chat, text):
-                return Sent(first, True)  # it has passed before
-        if must_be_invoked:
-            await self._invocations.check(user, chat, answered)
-        if must_be_checked:
-            asked = OutgoingMessage(
-                chat,
-                user,
-                text,
-                client_id=client_id,
-                reply_to=reply_to,
-                content_type=content_type,
-                file_count=len(file_ids),
-            )
-            text = await self._filters.check(asked)
+        with self._log.counts.refusing():
+            check_scope(user, Ability.SEND)
+            chat = await self._chats.get_for(user.id, chat_id)
+            answered = await self._find_answered(chat, reply_to)
+            must_be_invoked = is_filtered and user.bot_scope is BotScope.INVOKED
+            must_be_checked = is_filtered and self._filters.concern(chat, user)
+            if must_be_invoked or must_be_checked:
+                first = await self._messages.find_repeat(user.id, client_id) if client_id is not None else None
+                if first is not None and is_repeat(first, chat, text):
+                    self._log.counts.repeated += 1
+                    return Sent(first, True)  # it has passed before
+            if must_be_invoked:
+                await self._invocations.check(user, chat, answered)
+            if must_be_checked:
+                asked = OutgoingMessage(
+                    chat,
+                    user,
+                    text,
+                    client_id=client_id,
+                    reply_to=reply_to,
+                    content_type=content_type,
+                    file_count=len(file_ids),
+                )
+                text = await self._filters.check(asked)
         if not file_ids:
             return await self._log.send(chat, user, text, answered, client_id, content_type, origin)
         draft = Draft(
@@ -315,11 +324,20 @@ class MessageService:
         if user.id not in chat.members:
             raise MessageUnknown
         message = await self._find(message_id)
-        await self._messages.hide(message_id, user.id)
-        last = chat.last_message
-        if last is not None and last.id == message.id and user.id not in last.hidden_for:
-            last.hidden_for += (user.id,)
-        self._bus.publish(MessageHidden(user.id, message_id))
+        if user.id in message.hidden_for:
+            self._bus.publish(MessageHidden(user.id, message_id))
+            return
+
+        def plan(chat: Chat) -> Plan:
+            if user.id not in chat.members:
+                raise MessageUnknown
+
+            async def documents(session: MongoSession, _entries: Sequence[Entry]) -> None:
+                await self._messages.hide(message_id, user.id, session)
+
+            return Plan([Draft(EntryKind.HIDDEN, user.id, target=message_id)], documents)
+
+        await self._log.change(chat, plan)
 
     async def _find_chat(self, message_id: int) -> Chat:
         chat = await self._cache.find(chat_of(message_id)) if 0 < message_id < 2**53 else None
@@ -397,6 +415,7 @@ class MessageService:
             NoRight: the viewer is a bot, and does not see the chat's history.
         """
         await self._check_viewer(chat, viewer_id)
+        await self._freshness.ensure((chat,))
         after_seq, before_seq = 0, chat.last_seq + 1
         if from_id is not None:
             after_seq = max(after_seq, seq_bound(chat.id, from_id) - 1)
@@ -451,6 +470,24 @@ class MessageService:
         )
         return await self._details.of(chat, sorted(page, key=lambda message: -message.id))
 
+    async def answer_newest(self, chat: Chat, *, limit: int, viewer_id: int, encode: Encode) -> bytes:
+        """The newest messages of a chat as a protocol shows them: from memory where they are at hand.
+
+        Args:
+            chat: one that the viewer may read.
+            limit: how many at most.
+            viewer_id: for whom.
+            encode: a function of the protocol's; what it makes of messages depends on nothing else.
+
+        Raises:
+            NoRight: the viewer is a bot, and does not see the chat's history.
+        """
+        await self._check_viewer(chat, viewer_id)
+        tail = await self._tails.find(chat) if limit <= TAIL_MESSAGES else None
+        if tail is not None and tail.holds(limit):
+            return await tail.answer(encode, limit, viewer_id, encode, self._directory)
+        return encode(await self.list_page(chat, limit=limit, viewer_id=viewer_id), viewer_id)
+
     async def iterate(
         self, chat: Chat, search: MessageSearch | None = None, *, viewer_id: int | None = None
     ) -> AsyncIterator[list[MessageDetails]]:
@@ -465,6 +502,7 @@ class MessageService:
             NoRight: the viewer is a bot, and does not see the chat's history.
         """
         await self._check_viewer(chat, viewer_id)
+        await self._freshness.ensure((chat,))
         search = search or MessageSearch()
         after_seq = 0
         before_seq = chat.last_seq + 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from nova_tornado.domain.errors import TooManyRequests
+from nova_tornado.domain.events import Event, SignInFailed
 from nova_tornado.realtime.clock import Clock
 
 WINDOW_S = 300
@@ -52,6 +53,12 @@ class SignInLimits:
             self._failures[key] = (window, self._count(key) + 1)
         while len(self._failures) > REMEMBERED_KEYS:
             del self._failures[next(iter(self._failures))]
+
+    def hear(self, happened: Sequence[Event]) -> None:
+        """Count what failed in other processes (a sink of the bus)."""
+        for event in happened:
+            if isinstance(event, SignInFailed):
+                self.note_failure(event.account, event.address)
 
     def note_success(self, account: str, address: str) -> None:
         """The owner has signed in from that address."""

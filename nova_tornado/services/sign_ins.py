@@ -6,7 +6,7 @@ from datetime import datetime
 
 from nova_tornado.domain import rules
 from nova_tornado.domain.errors import BadField, WrongCredentials, WrongPassword
-from nova_tornado.domain.events import SessionsEnded, SignedIn, SignedOut
+from nova_tornado.domain.events import SessionsEnded, SignedIn, SignedOut, SignInFailed
 from nova_tornado.domain.models import Session, User
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.clock import Clock
@@ -81,7 +81,7 @@ class SignInService:
                     self._limits.note_success(key, address)
                     return user
         for key in {account[0].name for account in accounts} or {name.casefold()}:
-            self._limits.note_failure(key, address)
+            self._note_failure(key, address)
         raise WrongCredentials
 
     async def _fits(self, account: str, address: str, password: str, hashed: bytes | None) -> bool:
@@ -91,6 +91,10 @@ class SignInService:
         # Again: guesses sent all at once must not get more answers than the limit.
         self._limits.check(account, address)
         return fits
+
+    def _note_failure(self, account: str, address: str) -> None:
+        self._limits.note_failure(account, address)
+        self._bus.publish(SignInFailed(account, address))
 
     async def check_password(self, user: User, password: str, address: str) -> None:
         """Make sure that who is signed in knows his password.
@@ -105,7 +109,7 @@ class SignInService:
         check_scope(user, Ability.CHANGE_ACCOUNT)  # there is no password, and no tries are to be counted
         hashed = await self._users.find_password_hash(user.id)
         if not await self._fits(user.name, address, password, hashed):
-            self._limits.note_failure(user.name, address)
+            self._note_failure(user.name, address)
             raise WrongPassword
 
     async def begin_session(

@@ -170,6 +170,12 @@ class EmbeddedMongo:
         """
         self._socket = self._socket_path()
 
+    def leave_to_parent(self) -> None:
+        """Lets go of mongod and the folder's locks in a process that was forked; the parent keeps them."""
+        self._process = None
+        while self._locks:
+            self._locks.pop().close()
+
     def exit_code(self) -> int | None:
         """How mongod ended (negative: by that signal), None while it runs."""
         return None if self._process is None else self._process.poll()
@@ -186,7 +192,7 @@ class EmbeddedMongo:
 
         end = time.monotonic() + limit_s
         # Not the driver: after a failed attempt it pauses for half a second.
-        while not self._accepts():
+        while not self.accepts():
             self._check_alive(end)
         try:
             with MongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=int(limit_s * 1000)) as client:
@@ -294,7 +300,8 @@ class EmbeddedMongo:
                 pass_fds=[self._locks[-1].fileno()],
             )
 
-    def _accepts(self) -> bool:
+    def accepts(self) -> bool:
+        """Whether mongod takes connections."""
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(self._socket)

@@ -16,12 +16,12 @@ PR_SET_PDEATHSIG = 1
 """prctl's order to send this process a signal when the thread that started it ends. Source: man 2 prctl."""
 
 
-def tie_to_parent(parent_pid: int) -> None:
-    """Makes the kernel end this process when the server ends, however it ends. Linux only."""
+def tie_to_parent(parent_pid: int, number: int = signal.SIGTERM) -> None:
+    """Makes the kernel end this process, by that signal, when the server ends, however it ends. Linux only."""
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM) != 0:
+    if libc.prctl(PR_SET_PDEATHSIG, number) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
     # The server may have ended before the line above took effect; then nobody would send the signal.
     if os.getppid() != parent_pid:

@@ -86,6 +86,14 @@ class Memberships:
         cursor = self._collection.find({"user": user_id, **_PRESENT}, {"chat": 1}).sort("_id", 1)
         return [document["chat"] for document in await cursor.to_list(None)]
 
+    async def list_chat_ids_of(self, user_ids: list[int]) -> dict[int, set[int]]:
+        """The chats that each of many users is in."""
+        chat_ids: dict[int, set[int]] = {user_id: set() for user_id in user_ids}
+        cursor = self._collection.find({"user": {"$in": user_ids}, **_PRESENT}, {"user": 1, "chat": 1, "_id": 0})
+        for document in await cursor.to_list(None):
+            chat_ids[document["user"]].add(document["chat"])
+        return chat_ids
+
     async def list_former(self, chat_id: int) -> list[int]:
         """The users who were in a chat and have left."""
         cursor = self._collection.find({"chat": chat_id, "left_seq": {"$exists": True}}, {"user": 1})

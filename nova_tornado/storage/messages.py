@@ -196,8 +196,31 @@ class Messages:
 
     async def read_log(self, chat_id: int, after_seq: int) -> AsyncIterator[Entry]:
         """All entries after a place in the log, in order."""
+        async for entry, _ in self.read_written(chat_id, after_seq):
+            yield entry
+
+    async def read_written(self, chat_id: int, after_seq: int) -> AsyncIterator[tuple[Entry, int]]:
+        """As ``read_log``, each with the number by which its writer recognises it."""
         async for document in self._collection.find({"_id": _between(chat_id, after_seq)}).sort("_id", 1):
-            yield self._entry(document)
+            yield self._entry(document), document["write_id"]
+
+    async def list_ends(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        """The ends of many logs: by chat, the place of its last entry; chats without any are left out."""
+        ends: dict[int, int] = {}
+        for first in range(0, len(chat_ids), SEEKS_PER_QUERY):
+            seeks: list[list[Document]] = [
+                [
+                    {"$match": {"_id": _between(chat_id)}},
+                    {"$sort": {"_id": -1}},
+                    {"$limit": 1},
+                    {"$project": {"_id": 1}},
+                ]
+                for chat_id in chat_ids[first : first + SEEKS_PER_QUERY]
+            ]
+            more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": seek}} for seek in seeks[1:]]
+            for document in await self._collection.aggregate([*seeks[0], *more]).to_list(None):
+                ends[document["_id"] // SEQ_SPAN] = document["_id"] % SEQ_SPAN
+        return ends
 
     async def read_tails(self, starts: Sequence[int]) -> dict[int, list[Entry]]:
         """The ends of many logs.
@@ -216,13 +239,36 @@ class Messages:
             tail.sort(key=lambda entry: entry.id)
         return tails
 
+    async def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[Entry]:
+        """Parts of many logs.
+
+        Args:
+            ranges: the message ids between which entries are wanted, the first exclusive, the second inclusive.
+
+        Returns:
+            All their entries, by id.
+        """
+        found = [entry async for entry in self._union([{"$gt": after, "$lte": up_to} for after, up_to in ranges])]
+        return sorted(found, key=lambda entry: entry.id)
+
+    async def find_ends(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        """The place of the last entry of many logs; those without any are left out."""
+        newest: list[Document] = [{"$sort": {"_id": -1}}, {"$limit": 1}, {"$project": {"_id": 1}}]
+        pipelines = [[{"$match": {"_id": _between(chat_id)}}, *newest] for chat_id in chat_ids]
+        return {document["_id"] // SEQ_SPAN: document["_id"] % SEQ_SPAN async for document in self._join(pipelines)}
+
     async def _union(self, ids: Sequence[object]) -> AsyncIterator[Entry]:
         """The entries that match one of many conditions on ``_id``, each of them one seek, in few round trips."""
-        for first in range(0, len(ids), SEEKS_PER_QUERY):
-            matches: list[Document] = [{"$match": {"_id": match}} for match in ids[first : first + SEEKS_PER_QUERY]]
-            more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": [match]}} for match in matches[1:]]
-            for document in await self._collection.aggregate([matches[0], *more]).to_list(None):
-                yield self._entry(document)
+        async for document in self._join([[{"$match": {"_id": match}}] for match in ids]):
+            yield self._entry(document)
+
+    async def _join(self, pipelines: Sequence[list[Document]]) -> AsyncIterator[Document]:
+        """What many pipelines find, in few round trips."""
+        for first in range(0, len(pipelines), SEEKS_PER_QUERY):
+            start, *others = pipelines[first : first + SEEKS_PER_QUERY]
+            more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": pipeline}} for pipeline in others]
+            for document in await self._collection.aggregate([*start, *more]).to_list(None):
+                yield document
 
     async def list_page(
         self,
@@ -290,9 +336,12 @@ class Messages:
         )
         return result.matched_count == 1
 
-    async def hide(self, message: int, user_id: int) -> None:
-        """Note that a user has deleted a message for himself."""
-        await self._collection.update_one({"_id": message}, {"$addToSet": {"hidden_for": user_id}})
+    async def hide(self, message: int, user_id: int, session: MongoSession) -> bool:
+        """Note that a user has deleted a message for himself; False if he had before."""
+        result = await self._collection.update_one(
+            {"_id": message, "hidden_for": {"$ne": user_id}}, {"$push": {"hidden_for": user_id}}, session=session
+        )
+        return result.modified_count == 1
 
     async def purge(self, chat_id: int) -> None:
         """Remove a deleted chat's log except its last entry, which stops whoever would still append to it."""

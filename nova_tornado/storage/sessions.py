@@ -130,6 +130,11 @@ class Sessions:
         token = {"user": user_id, "kind": SessionKind.TOKEN.value, "expires_at": {"$gt": now}}
         return await self._collection.find_one(token, {"_id": 1}) is not None
 
+    async def list_missing(self, session_ids: list[bytes]) -> set[bytes]:
+        """Which of those sessions are not there any more."""
+        cursor = self._collection.find({"_id": {"$in": session_ids}}, {"_id": 1})
+        return set(session_ids).difference([document["_id"] for document in await cursor.to_list(None)])
+
     async def renew(self, session_id: bytes, now: datetime) -> str | None:
         """Give a cookie session a new secret and a full lifetime; the old secret is void.
 

@@ -228,6 +228,6 @@ class Users:
         cursor = self._collection.find({"is_leaving": True}, _PUBLIC)
         return [self._user(document) for document in await cursor.to_list(None)]
 
-    async def delete(self, user_id: int, session: MongoSession | None = None) -> None:
-        """Remove the account; its name is free again."""
-        await self._collection.delete_one({"_id": user_id}, session=session)
+    async def delete(self, user_id: int, session: MongoSession | None = None) -> bool:
+        """Remove the account; its name is free again. Whether it was there."""
+        return (await self._collection.delete_one({"_id": user_id}, session=session)).deleted_count == 1

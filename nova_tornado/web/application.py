@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler, stream_request_body
 
+from nova_tornado.logs import SCOPE
 from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler
+from nova_tornado.web.metrics import HttpCounts
+from nova_tornado.web.request_ids import NamesRequest, begin_request
+
+if TYPE_CHECKING:
+    from nova_tornado.web.services import Services
 
 DROPPED_MAX_BYTES = 4 * BODY_MAX_BYTES
 """Of a body that is refused; whoever sends more finds the connection closed."""
@@ -20,21 +26,28 @@ class NovaApplication(Application):
         handlers: Tornado URL specs.
         not_found: answers every path that none of them knows.
         services: handed to every handler of ours.
+        counts: counts requests.
         settings: of Tornado.
     """
 
-    def __init__(self, handlers: list[Any], not_found: type[BaseHandler], services: Any, **settings: Any) -> None:
+    def __init__(
+        self, handlers: list[Any], not_found: type[BaseHandler], services: Services, counts: HttpCounts, **settings: Any
+    ) -> None:
+        self._services = services
+        self._counts = counts
         super().__init__(
             handlers,
             default_handler_class=not_found,
             default_handler_args={"services": services},
             services=services,
-            log_function=lambda handler: None,
+            log_function=self._note_answer,
             **settings,
         )
+        self.add_transform(NamesRequest)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """The handler of a request."""
+        self._counts.in_flight.add(begin_request(request, self._services.client_addresses))
         # Tornado would parse form bodies before any handler runs, and answer broken ones itself, in HTML.
         request._parse_body = lambda: None  # type: ignore[method-assign]
         length = request.headers.get("Content-Length", "")
@@ -45,6 +58,9 @@ class NovaApplication(Application):
             answer = getattr(getattr(found, "handler_class", None), "body_too_large", BaseHandler.body_too_large)
             return self.get_handler_delegate(request, BodyTooLarge, {"answer": answer})
         return super().find_handler(request, **kwargs)
+
+    def _note_answer(self, handler: RequestHandler) -> None:
+        self._counts.note_answer(handler.request.method, handler.get_status(), SCOPE.get())
 
 
 @stream_request_body

@@ -19,6 +19,7 @@ from nova_tornado.domain.errors import (
     TooManyRequests,
 )
 from nova_tornado.domain.models import Session, User
+from nova_tornado.logs import note_user
 from nova_tornado.storage.database import as_nova_error
 from nova_tornado.storage.sessions import COOKIE_LIFETIME_S
 from nova_tornado.web.jsons import dumps, loads
@@ -42,7 +43,7 @@ def log_fault(error: BaseException) -> NovaError:
             log.warning("the database did not answer: %s", type(error).__name__)
         return known
     fault_id = secrets.token_hex(4)
-    log.error("internal error %s", fault_id, exc_info=error)
+    log.error("internal error %s", fault_id, exc_info=error, extra={"fault_id": fault_id})
     return Internal(f"Internal error {fault_id}")
 
 
@@ -94,6 +95,7 @@ class BaseHandler(RequestHandler):
             if found is None:
                 raise NotSignedIn
             self.session, self.user = found
+            note_user(self.user.id)
         if self.request.method != "GET" or self.reads_body_of_get:
             self.body = self.read_body()
 

@@ -27,7 +27,7 @@ class ClientAddresses:
         """
         client = peer
         for hop in reversed((forwarded_for or "").split(",")):
-            if not self._is_trusted(client):
+            if not self.is_proxy(client):
                 break
             try:
                 client = str(ip_address(hop.strip()))
@@ -35,7 +35,8 @@ class ClientAddresses:
                 break
         return client
 
-    def _is_trusted(self, address: str) -> bool:
+    def is_proxy(self, address: str) -> bool:
+        """Whether a trusted proxy has that address."""
         if not self._trusted:
             return False
         try:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
+from socket import socket
+from sys import intern
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tornado.iostream import StreamClosedError
+from tornado.iostream import IOStream
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 from nova_tornado.domain.errors import ErrorCode, Malformed, NotSignedIn, NovaError, OriginRefused, TooManyRequests
 from nova_tornado.domain.models import Session, User
+from nova_tornado.logs import note_user
 from nova_tornado.realtime.connection import CLOSE_TRY_AGAIN_LATER, Connection, Outbox
-from nova_tornado.realtime.frames import is_utf8, is_valid_close, text_frame
+from nova_tornado.realtime.frames import text_frame
 from nova_tornado.realtime.hub import UserLinks, WireProtocol
+from nova_tornado.realtime.wire import SocketWire, StreamWire, Wire
 from nova_tornado.services.bot_scopes import hearing_of
-from nova_tornado.web.base import BODY_MAX_BYTES, BaseHandler, log_fault
+from nova_tornado.web.base import BaseHandler, log_fault
 from nova_tornado.web.jsons import dumps, dumps_exact, loads_exact
 
 if TYPE_CHECKING:
@@ -26,20 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FRAME_MAX_BYTES = BODY_MAX_BYTES
-FRAMES_PER_TURN = 32
-"""Then the others have their turn: frames that lie in the socket already are read without giving way."""
-OPCODE_TEXT = 0x1
-OPCODE_BINARY = 0x2
-OPCODE_CLOSE = 0x8
-CLOSE_PROTOCOL_ERROR = 1002
-CLOSE_NOT_UTF8 = 1007
-CLOSE_TOO_BIG = 1009
-LINGER_S = 5
-"""How long the rest of a frame that is too large is read and dropped."""
-DROPPED_CHUNK_BYTES = 64 * 1024
-PING_INTERVAL_S = 30
-PING_TIMEOUT_S = 30
 HANDSHAKE_STATUS = {
     ErrorCode.MALFORMED: 400,
     ErrorCode.NOT_SIGNED_IN: 401,
@@ -50,50 +38,46 @@ HANDSHAKE_STATUS = {
 """The HTTP status of a refused handshake (contract "protocols", section 4.1)."""
 
 
-class CheckedProtocol(WebSocketProtocol13):
-    """Tornado's framing, stricter with the peer's close frame and kinder to the sender of too large a frame."""
+_OF_TORNADO = frozenset(
+    (
+        *("application", "request", "ui", "ws_connection", "close_code", "close_reason", "body"),
+        *("open_args", "open_kwargs", "path_args", "path_kwargs"),
+        *("write", "redirect", "set_header", "set_cookie", "set_status", "flush", "finish"),
+        *("_transforms", "_on_close_called", "_of_request"),
+    )
+)
+"""What a handler keeps of its request, besides what it has from its beginning."""
 
-    _is_too_big = False
 
-    def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
-        # Tornado would echo a code that no peer may send (RFC 6455, sections 5.5.1 and 7.4).
-        if opcode == OPCODE_CLOSE and not is_valid_close(data):
-            data = CLOSE_PROTOCOL_ERROR.to_bytes(2, "big")
-        # Tornado would drop the connection without a word (section 8.1).
-        if opcode == OPCODE_TEXT and not is_utf8(data):
-            self.close(CLOSE_NOT_UTF8)
-            return None
-        if self.server_terminated and opcode in (OPCODE_TEXT, OPCODE_BINARY):
-            return None  # what was under way when this side said goodbye
-        return super()._handle_message(opcode, data)
+class Handshake(WebSocketProtocol13):
+    """Tornado's handshake; what comes after it is the work of a ``Wire``."""
 
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close."""
-        self._is_too_big |= code == CLOSE_TOO_BIG and not self.client_terminated
-        super().close(code, reason)
-
-    def _abort(self) -> None:
-        if self._is_too_big:
-            self.client_terminated = self.server_terminated = True
-        else:
-            super()._abort()
+    def start_pinging(self) -> None:
+        """The wire does."""
 
     async def _receive_frame_loop(self) -> None:
-        await super()._receive_frame_loop()
-        if self._is_too_big:
-            # Closing with the frame still under way would reset the connection, and the peer might not learn why.
-            with suppress(StreamClosedError, TimeoutError):
-                async with asyncio.timeout(LINGER_S):
-                    while True:
-                        await self.stream.read_bytes(DROPPED_CHUNK_BYTES, partial=True)
-            self._is_too_big = False
-            self._abort()
+        assert isinstance(self.handler, BaseSocket)
+        self.handler.leave_tornado()
+
+    def _abort(self) -> None:
+        assert isinstance(self.handler, BaseSocket)
+        self.handler.abort()
+        super()._abort()
+
+
+def take_socket(stream: IOStream) -> tuple[socket, bytes]:
+    """Take a socket away from Tornado, with what was read from it already."""
+    sock, first = stream.socket, bytes(stream._read_buffer)
+    stream.io_loop.remove_handler(stream.fileno())
+    stream.socket = stream._state = None  # type: ignore[assignment]  # else the stream's end would be the socket's
+    return sock, first
 
 
 class BaseSocket(BaseHandler, WebSocketHandler):
     """A WebSocket with its way into and out of the hub.
 
-    A protocol's socket answers frames in ``receive``.
+    A protocol's socket answers frames in ``receive``. After the handshake nothing is left of the HTTP request: what is
+    needed of it later must be taken before (``find_session``) or in ``open``.
 
     Attributes:
         protocol: what it speaks.
@@ -102,15 +86,26 @@ class BaseSocket(BaseHandler, WebSocketHandler):
 
     protocol: WireProtocol
     outbox: Outbox | None = None
+    _address: str | None = None
+    _wire: Wire | None = None
+    _connections: tuple[Connection, ...] = ()
     _is_counted = False
-    _frame_count = 0
+    _auto_finish = False  # what Tornado still looks at when the handshake is done
+    _prepared_future = None
 
     def initialize(self, services: Services, protocol: WireProtocol | None = None) -> None:
         """Take the parts (called by Tornado)."""
+        self._of_request = frozenset(vars(self))
         super().initialize(services)
         assert protocol is not None
         self.protocol = protocol
-        self._links: dict[Connection, UserLinks] = {}
+
+    @property
+    def remote_address(self) -> str:
+        """The client's address, also after the handshake."""
+        if self._address is None:
+            self._address = intern(super().remote_address)
+        return self._address
 
     @classmethod
     def allowed_methods(cls) -> list[str]:
@@ -137,9 +132,9 @@ class BaseSocket(BaseHandler, WebSocketHandler):
         return True
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        """The framing (called by Tornado)."""
+        """The handshake of our own (called by Tornado)."""
         protocol = super().get_websocket_protocol()
-        return CheckedProtocol(self, False, protocol.params) if isinstance(protocol, WebSocketProtocol13) else protocol
+        return Handshake(self, False, protocol.params) if isinstance(protocol, WebSocketProtocol13) else protocol
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands."""
@@ -155,8 +150,21 @@ class BaseSocket(BaseHandler, WebSocketHandler):
         assert self.ws_connection is not None
         stream = self.ws_connection.stream
         assert stream is not None
-        self.outbox = Outbox(self.services.hub, self.protocol, stream, self)
+        if type(stream) is IOStream and not stream.writing() and not stream.closed():
+            self._wire = SocketWire(*take_socket(stream), self.services.keep_alive, self)
+            self.ws_connection.stream = None
+        else:
+            self._wire = StreamWire(stream, self.services.keep_alive, self)
+        self.outbox = Outbox(self.services.hub, self.protocol, self._wire)
         return None
+
+    def leave_tornado(self) -> None:
+        """Go on without Tornado: forget the request, and begin to read (called when the handshake is done)."""
+        wire = self._wire
+        assert wire is not None
+        gone = self._of_request | _OF_TORNADO
+        self.__dict__ = {name: value for name, value in vars(self).items() if name not in gone}
+        wire.start()
 
     async def connect(self, session: Session, user: User) -> Connection | None:
         """Connect a user: from the return on the socket is told what concerns him.
@@ -165,28 +173,29 @@ class BaseSocket(BaseHandler, WebSocketHandler):
             None if the socket was closed meanwhile.
         """
         links = await self.services.hub.link(user.id, hearing_of(user))
-        if self.outbox is None or self.outbox.is_closing or self.close_code is not None or not self._is_counted:
+        if self.outbox is None or self.outbox.is_closing or not self._is_counted:
             self.services.hub.unlink(links)
             return None
         return self._connect(links, session)
 
     def _connect(self, links: UserLinks, session: Session) -> Connection:
         assert self.outbox is not None
-        connection = Connection(self.outbox, links.user_id, session.id)
-        self._links[connection] = links
+        note_user(links.user_id)
+        connection = Connection(self.outbox, links.user_id, session.id, links)
+        self._connections = (*self._connections, connection)
         self.services.hub.add(links, connection)
         return connection
 
     def disconnect(self, connection: Connection) -> None:
         """Tell the socket no more of what concerns that connection's user."""
-        links = self._links.pop(connection, None)
-        if links is not None:
-            self.services.hub.remove(links, connection)
-            self.services.hub.unlink(links)
+        if connection in self._connections and connection.links is not None:
+            self._connections = tuple(each for each in self._connections if each is not connection)
+            self.services.hub.remove(connection.links, connection)
+            self.services.hub.unlink(connection.links)
 
     def on_close(self) -> None:
-        """The socket is gone (called by Tornado)."""
-        for connection in list(self._links):
+        """The client is gone, maybe before the handshake was done (called by Tornado, too)."""
+        for connection in self._connections:
             self.disconnect(connection)
         self._release()
 
@@ -195,19 +204,27 @@ class BaseSocket(BaseHandler, WebSocketHandler):
             self._is_counted = False
             self.services.request_limits.give_connection(self.remote_address)
 
-    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        """A frame came (called by Tornado, which waits for what is returned before it reads the next one)."""
-        if self.outbox is None or self.outbox.is_closing:
-            return None
-        work = self.receive(message)
-        self._frame_count += 1
-        return work if self._frame_count % FRAMES_PER_TURN else self._give_way(work)
+    def abort(self) -> None:
+        """End at once what the handshake has begun."""
+        if self._wire is not None:
+            self._wire.abort()
 
-    @staticmethod
-    async def _give_way(work: Awaitable[None] | None) -> None:
-        if work is not None:
-            await work
-        await asyncio.sleep(0)
+    # What the wire tells
+
+    def on_frame(self, message: str | bytes) -> Awaitable[None] | None:
+        """A message came."""
+        if self.outbox is None or self.outbox.is_closing or self.services.hub.is_leaving:
+            return None
+        return self.receive(message)
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Send what was pushed, then a close frame."""
+        if self.outbox is not None:
+            self.outbox.close(code, reason or "")
+
+    def on_gone(self) -> None:
+        """The socket is gone."""
+        self.on_close()
 
     def receive(self, message: str | bytes) -> Awaitable[None] | None:
         """Answer a frame: at once, or by what is returned. Must not raise."""

@@ -18,7 +18,7 @@ from nova_bot_chat import answers
 from nova_bot_chat.answers import AlreadyAnswered, AnswerWriter, BotTimeout, ReplyReader, Stopped
 from nova_bot_chat.chat_reader import GONE, ChatReader
 from nova_bot_chat.limits import QuestionLimits
-from nova_bot_chat.notes import Note, Notes
+from nova_bot_chat.notes import RENEW_S, Note, Notes
 from nova_bot_chat.questions import BotAccount, Question, find_asked
 from nova_tornado.api import BotReply, Command, Conversation, Event, Nova, NovaError, errors, events, models
 
@@ -71,6 +71,7 @@ class BotRunner:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._awaited: dict[int, list[asyncio.Future[models.Entry]]] = {}
         self._is_stopping = False
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def accounts(self) -> Sequence[BotAccount]:
@@ -97,18 +98,35 @@ class BotRunner:
         for account in self._accounts.values():
             for received in await self._services.friends.list_received(account.user):
                 await self._befriend(account.user, received.sender)
-        for note in await self._notes.list_all():
+        await self._take_up_all()
+        if not self._nova.is_alone:
+            self._renewing = asyncio.create_task(self._renew(), name="bots: what other processes leave")
+        return self
+
+    async def _take_up_all(self) -> None:
+        for note in await self._notes.claim_left():
             try:
                 await self._take_up(note)
             except Exception:
                 log.exception("what a bot was asked before the start cannot be taken up")
-        return self
+
+    async def _renew(self) -> None:
+        """Keep what is being answered here from other processes, and take up what those have left."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            try:
+                await self._notes.renew()
+                await self._take_up_all()
+            except Exception as error:
+                log.warning("what is asked of bots cannot be looked up: %s", type(error).__name__)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Mark answers under way as interrupted; what waits is answered after the next start."""
         self._is_stopping = True
+        if self._renewing is not None:
+            self._renewing.cancel()
         self._services.bots.close()
         for reader in self._readers:
             reader.stop()
@@ -123,6 +141,7 @@ class BotRunner:
                 if not future.done():
                     future.set_exception(errors.Unavailable())
         self._awaited.clear()
+        await self._notes.release()
 
     async def _take_up(self, note: Note) -> None:
         """Go on with a question that was there before the start."""

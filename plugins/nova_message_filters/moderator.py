@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from nova_message_filters.counts import Counts
 from nova_message_filters.held import HeldMessages
-from nova_message_filters.mutes import Mutes
+from nova_message_filters.mutes import MuteChanged, Mutes
 from nova_message_filters.patterns import Pattern
 from nova_message_filters.rule import COUNTING_KINDS, Action, CompiledRule
-from nova_message_filters.rulebook import RuleBook
+from nova_message_filters.rulebook import RuleBook, RulesChanged
 from nova_message_filters.words import Span, Text, masked
 from nova_tornado.api import Event, Nova, OutgoingMessage, errors, events, models
 
@@ -69,6 +69,7 @@ class Moderator:
 
     name = "message rules"
     fails_open = False
+    hears_other_processes = True
 
     def __init__(self, nova: Nova, server_rules: Sequence[CompiledRule]) -> None:
         self._nova = nova
@@ -210,8 +211,15 @@ class Moderator:
             raise errors.MessageRefused(TOO_SLOW) from None
 
     async def on_event(self, event: Event) -> None:
-        """Rules, mutes and held messages go with what they are about."""
+        """Rules, mutes and held messages go with what they are about; and follow what other processes change."""
         match event:
+            case RulesChanged():
+                self.rules.note_changed(event)
+            case MuteChanged():
+                self.mutes.note_changed(event)
+            case events.NewsMissed():
+                await self.rules.reopen()
+                await self.mutes.reopen()
             case events.ChatDeleted(chat):
                 await self.rules.forget(chat.id)
                 await self.mutes.forget_chat(chat.id)

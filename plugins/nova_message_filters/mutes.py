@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 from nova_message_filters.managed import get_managed
-from nova_tornado.api import CollectionSpec, Index, Nova, errors, models
+from nova_tornado.api import CollectionSpec, Event, Index, Nova, errors, models
 
 CHAT_MUTES = CollectionSpec(
     "chat_mutes",
@@ -18,6 +19,22 @@ CHAT_MUTES = CollectionSpec(
         Index((("until_us", 1),), "those that last still, at the start"),
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class MuteChanged(Event):
+    """Who is muted in a chat has changed; told to the other processes.
+
+    Attributes:
+        user_id: whose mute; None: everybody's.
+        until_us: 0: it is over.
+        process: where it was changed.
+    """
+
+    chat_id: int
+    user_id: int | None
+    until_us: int
+    process: str
 
 
 class MuteUnknown(errors.BadField):
@@ -44,6 +61,7 @@ class Mutes:
         self._nova = nova
         self._collection = nova.collection(CHAT_MUTES)
         self._until_us: dict[tuple[int, int], int] = {}
+        self._process = secrets.token_hex(8)
 
     async def open(self) -> None:
         """Find out who is muted; drop what is over."""
@@ -51,6 +69,26 @@ class Mutes:
         await self._collection.delete_many({"until_us": {"$lte": now_us}})
         async for document in self._collection.find({}, {"chat": 1, "user": 1, "until_us": 1}):
             self._until_us.setdefault((document["chat"], document["user"]), document["until_us"])
+
+    async def reopen(self) -> None:
+        """Other processes may have muted anybody, or lifted any mute."""
+        now_us = self._nova.clock.now_us()
+        found = self._collection.find({"until_us": {"$gt": now_us}}, {"chat": 1, "user": 1, "until_us": 1})
+        self._until_us = {(each["chat"], each["user"]): each["until_us"] async for each in found}
+
+    def note_changed(self, changed: MuteChanged) -> None:
+        """A mute has changed; here, or in another process."""
+        if changed.process == self._process:
+            return
+        if changed.until_us and changed.user_id is not None:
+            key = (changed.chat_id, changed.user_id)
+            self._until_us[key] = max(changed.until_us, self._until_us.get(key, 0))
+        else:
+            self._drop(changed.chat_id, changed.user_id)
+
+    def _drop(self, chat_id: int, user_id: int | None) -> None:
+        for key in [key for key in self._until_us if key[0] == chat_id and user_id in (None, key[1])]:
+            del self._until_us[key]
 
     def may_concern(self, chat_id: int, user_id: int) -> bool:
         """Whether a user is or was muted in a chat."""
@@ -71,6 +109,7 @@ class Mutes:
         now_us = self._nova.clock.now_us()
         until_us = max(now_us + duration_s * 1_000_000, self._until_us.get((chat.id, user.id), 0))
         self._until_us[chat.id, user.id] = until_us
+        self._nova.publish(MuteChanged(chat.id, user.id, until_us, self._process))
         key = {"chat": chat.id, "user": user.id}
         values = {"until_us": until_us, "muted_us": now_us, "rule_name": rule_name}
         mute_id = await self._nova.next_id("chat_mute")
@@ -103,8 +142,8 @@ class Mutes:
         condition = {"chat": chat.id, **({} if user_id is None else {"user": user_id})}
         was_muted = user_id is None or self.left_us(chat.id, user_id) > 0
         await self._collection.delete_many(condition)
-        for key in [key for key in self._until_us if key[0] == chat.id and user_id in (None, key[1])]:
-            del self._until_us[key]
+        self._drop(chat.id, user_id)
+        self._nova.publish(MuteChanged(chat.id, user_id, 0, self._process))
         if not was_muted:
             raise MuteUnknown
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from nova_message_filters.rule import (
     read_rule,
     stored_form,
 )
-from nova_tornado.api import CollectionSpec, Document, Index, Nova, errors, models
+from nova_tornado.api import CollectionSpec, Document, Event, Index, Nova, errors, models
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,18 @@ MESSAGE_RULES = CollectionSpec(
         Index((("is_enabled", 1), ("chat", 1)), "which chats have rules", where={"is_enabled": True}),
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RulesChanged(Event):
+    """A chat has other rules; told to the other processes' rule books.
+
+    Attributes:
+        process: where they were changed.
+    """
+
+    chat_id: int
+    process: str
 
 
 class RuleUnknown(errors.BadField):
@@ -75,6 +88,7 @@ class RuleBook:
         self._weights: dict[int, int] = {}
         self._weight = 0
         self._loading: dict[int, asyncio.Task[tuple[CompiledRule, ...]]] = {}
+        self._process = secrets.token_hex(8)
 
     async def open(self) -> None:
         """Find out which chats have rules."""
@@ -149,10 +163,25 @@ class RuleBook:
 
     async def _refresh(self, chat_id: int) -> None:
         """A chat's rules have changed: what is at hand or on its way is old."""
+        self._outdate(chat_id)
+        self._nova.publish(RulesChanged(chat_id, self._process))
+        await asyncio.shield(self.load(chat_id))
+
+    def _outdate(self, chat_id: int) -> None:
         self._loading.pop(chat_id, None)
         self._drop(chat_id)
         self._ruled.add(chat_id)  # until it is known better
-        await asyncio.shield(self.load(chat_id))
+
+    def note_changed(self, changed: RulesChanged) -> None:
+        """A chat's rules have changed; here, or in another process."""
+        if changed.process != self._process:
+            self._outdate(changed.chat_id)
+
+    async def reopen(self) -> None:
+        """Other processes may have changed any rules."""
+        for chat_id in list(self._ruled):
+            self._outdate(chat_id)
+        await self.open()
 
     # What managers do
 

@@ -15,6 +15,8 @@ PATH = r"/ws/chat/"
 class ReadMarks:
     """Finds out which messages a member was the first to read, where somebody wants to know."""
 
+    hears_other_processes = True
+
     def __init__(self, nova: Nova, protocol: MethodsProtocol) -> None:
         self._nova = nova
         self._protocol = protocol

@@ -9,7 +9,7 @@ import colorsys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -178,7 +178,12 @@ def messages_updated(updates: Sequence[tuple[int, Struct]]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class MessagesBecameRead(events.ChatEvent):
-    """The first member who is not their author has read these messages; this plugin's own event."""
+    """The first member who is not their author has read these messages; this plugin's own event.
+
+    Each process finds out for itself, where somebody wants to know.
+    """
+
+    is_relayed: ClassVar[bool] = False
 
     message_ids: Sequence[int]
 

@@ -176,4 +176,4 @@ class ModesProtocol(WireProtocol):
 
     def end_session(self, connection: Connection) -> None:
         """The subscription ends; the socket, which may serve others too, stays open."""
-        cast(JsonSocket, connection.outbox.closer).disconnect(connection)
+        cast(JsonSocket, connection.outbox.receiver).disconnect(connection)

@@ -25,6 +25,8 @@ LOOK_S = 1.0
 FAULT_PAUSE_S = 1.0
 TIMEOUT_S = 10.0
 """For a receiver to answer."""
+CLAIM_S = 3 * TIMEOUT_S
+"""For so long an attempt is one process's own; if it is killed, another one tries after that."""
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
@@ -107,6 +109,16 @@ class Deliverer:
         pause_us = delivery.next_us - self._nova.clock.now_us()
         if pause_us > 0:
             await asyncio.sleep(min(pause_us / 1e6, BACKOFF_MAX_S))
+        if not await self._webhooks.claim(delivery, self._nova.clock.now_us() + int(CLAIM_S * 1e6)):
+            await asyncio.sleep(LOOK_S)  # another process is at it
+            return
+        try:
+            await self._try(webhook, delivery)
+        except asyncio.CancelledError:
+            await self._webhooks.release(delivery)
+            raise
+
+    async def _try(self, webhook: Webhook, delivery: Delivery) -> None:
         age_s = (self._nova.clock.now_us() - delivery.created_us) / 1e6
         if age_s > AGE_MAX_S:
             attempts, failure, is_final = delivery.attempts, f"it is {age_s / 3600:.0f} hours old", True

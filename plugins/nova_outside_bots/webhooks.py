@@ -1,7 +1,8 @@
 """Outgoing webhooks: what happens in a bot's chats is stored for delivery.
 
 ``outside_bot_webhooks {_id, bot, url, events, secret, created_us}``; the secret, which signs, is kept as it is.
-``outside_bot_deliveries {_id, webhook, event, body, created_us, attempts, next_us}``: what is still to be delivered.
+``outside_bot_deliveries {_id, webhook, event, body, created_us, attempts, next_us, claimed_until_us?}``: what is still
+to be delivered; claimed by the process that is just trying.
 """
 
 from __future__ import annotations
@@ -200,9 +201,23 @@ class Webhooks:
         names = ("event", "body", "created_us", "attempts", "next_us")
         return Delivery(document["_id"], *(document[name] for name in names))
 
+    async def claim(self, delivery: Delivery, until_us: int) -> bool:
+        """Take one attempt upon oneself, among several processes; False if another one has, or had."""
+        is_free = [{"claimed_until_us": {"$exists": False}}, {"claimed_until_us": {"$lte": self._nova.clock.now_us()}}]
+        claimed = await self._deliveries.update_one(
+            {"_id": delivery.id, "attempts": delivery.attempts, "$or": is_free},
+            {"$set": {"claimed_until_us": until_us}},
+        )
+        return claimed.modified_count == 1
+
+    async def release(self, delivery: Delivery) -> None:
+        """The attempt was not made."""
+        await self._deliveries.update_one({"_id": delivery.id}, {"$unset": {"claimed_until_us": ""}})
+
     async def postpone(self, delivery: Delivery, next_us: int) -> None:
         """Try again later."""
-        changes = {"$set": {"attempts": delivery.attempts + 1, "next_us": next_us}}
+        set_ = {"attempts": delivery.attempts + 1, "next_us": next_us}
+        changes = {"$set": set_, "$unset": {"claimed_until_us": ""}}
         await self._deliveries.update_one({"_id": delivery.id}, changes)
 
     async def discard(self, delivery: Delivery) -> None:

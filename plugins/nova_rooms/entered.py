@@ -5,7 +5,27 @@ Source: contract "protocols" section 3.7.
 
 from __future__ import annotations
 
-from nova_tornado.api import Event, Services, events, models
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nova_tornado.api import Event, Services, errors, events, models
+
+
+@dataclass(frozen=True, slots=True)
+class GroupActivity(Event):
+    """A user has entered or left a group.
+
+    Attributes:
+        user_ids: who is in the group then.
+        process: where it happened.
+    """
+
+    chat_id: int
+    user: models.User
+    is_enter: bool
+    user_ids: tuple[int, ...]
+    process: str = ""
 
 
 class Entered:
@@ -13,9 +33,13 @@ class Entered:
 
     Somebody who was removed from a group is not in it any more, whether or not he comes back as a member: what is kept
     is the membership by which he has entered.
+
+    Attributes:
+        process: a name for this process among others, which are told of what changes here.
     """
 
     def __init__(self) -> None:
+        self.process = secrets.token_hex(8)
         self._memberships: dict[int, dict[int, int]] = {}  # chat id → user id → membership id
 
     def list_in(self, chat: models.Chat) -> list[int]:
@@ -66,12 +90,14 @@ class Entered:
 
 
 class EnteredKeeper:
-    """Ends somebody's being in groups where the reason lies elsewhere (a subscriber).
+    """Ends somebody's being in groups where the reason lies elsewhere, and follows other processes (a subscriber).
 
     Args:
         entered: who is in which group.
         services: tell whether somebody has a token left.
     """
+
+    hears_other_processes = True
 
     def __init__(self, entered: Entered, services: Services) -> None:
         self._entered = entered
@@ -88,6 +114,16 @@ class EnteredKeeper:
                 self._entered.tidy(chat)
             case events.ChatDeleted(chat):
                 self._entered.remove_chat(chat.id)
+            case GroupActivity(chat_id, user, is_enter) if event.process != self._entered.process:
+                await self._follow(chat_id, user, is_enter=is_enter)
+
+    async def _follow(self, chat_id: int, user: models.User, *, is_enter: bool) -> None:
+        with suppress(errors.ChatUnknown):
+            chat = await self._services.chats.get(chat_id)
+            if not is_enter:
+                self._entered.remove(chat, user.id)
+            elif user.id in chat.members:
+                self._entered.add(chat, user.id)
 
     async def end_if_signed_out(self, user_id: int) -> None:
         """Whoever has no token any more is in no group any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova_rooms import confirmation, packets, schemas
-from nova_rooms.entered import EnteredKeeper
+from nova_rooms.entered import EnteredKeeper, GroupActivity
 from nova_rooms.packets import RoomsProtocol
 from nova_tornado.api import (
     Ability,
@@ -397,8 +397,9 @@ class GroupHandler(HistoryHandler):
         self._tell(chat, is_enter=False)
 
     def _tell(self, chat: models.Chat, *, is_enter: bool) -> None:
-        user_ids = tuple(self.protocol.entered.list_in(chat))
-        self.services.bus.publish(packets.GroupActivity(chat.id, self.user, is_enter, user_ids))
+        entered = self.protocol.entered
+        user_ids = tuple(entered.list_in(chat))
+        self.services.bus.publish(GroupActivity(chat.id, self.user, is_enter, user_ids, entered.process))
 
 
 class BotHandler(HistoryHandler):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nova_rooms.entered import Entered
+from nova_rooms.entered import Entered, GroupActivity
 from nova_tornado.api import BotDesk, ErrorCode, Event, Packet, WireProtocol, dumps, events, iso_time, models
 
 NAME = "rooms"
@@ -47,20 +47,6 @@ CODE: dict[ErrorCode, int] = {
     ErrorCode.INTERNAL: 500,
 }
 """The HTTP status of each refusal, and the ``code`` of an error packet."""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupActivity(Event):
-    """A user has entered or left a group.
-
-    Attributes:
-        user_ids: who is in the group then.
-    """
-
-    chat_id: int
-    user: models.User
-    is_enter: bool
-    user_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ LIMIT_MS = 10_000
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 
+SENT = re.compile("^(Sent|Read|Read by some)$")
+"""What is written at an own message that was stored."""
+
 NO_NEWS = (
     # Most tests do without the service worker, which Playwright says in the console.
     re.compile(r"Service Worker registration blocked by Playwright"),
@@ -155,6 +158,10 @@ class Client:
             await self.composer.fill(text)
             await self.composer.press("Enter")
             await expect(self.composer).to_have_value("")
+
+    async def expect_sent(self, text):
+        """An own message with a text in it was stored: it can be edited from now on."""
+        await expect(self.message(text).get_by_title(SENT)).to_be_attached()
 
     async def choose(self, message, action):
         """Chooses something from a message's menu."""

@@ -2,6 +2,7 @@
 
 import re
 
+from browser_client import SENT
 from playwright.async_api import expect
 from test_files_in_chats import attach, file
 
@@ -85,7 +86,9 @@ async def test_messages_are_text(open_client, people):
     # Written here, edited, answered, searched for.
     for payload in PAYLOADS[:6]:
         await client.send(payload)
+    await expect(client.log.get_by_title(SENT)).to_have_count(6)
     await client.composer.press("ArrowUp")
+    await expect(client.composer).to_have_value(PAYLOADS[5])
     await client.send(PAYLOADS[6])
     await expect(client.message("edited")).to_have_count(1)
     await client.choose(client.message(PAYLOADS[1]).first, "Reply")

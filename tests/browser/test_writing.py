@@ -91,6 +91,7 @@ async def chat_of(client):
 async def test_own_message_is_edited_by_menu_and_by_the_arrow_key(open_client, people):
     at_alice, at_bob = await pair(open_client, people)
     await at_alice.send("Teh plan")
+    await at_alice.expect_sent("Teh plan")
     await at_alice.composer.press("ArrowUp")
     await expect(at_alice.composer).to_have_value("Teh plan")
     await at_alice.send("The plan")

@@ -29,10 +29,21 @@ ACTIONS = "docs/protocols/actions.md"
 OPERATING = "docs/operating.md"
 GUIDE = "docs/plugins.md"
 OUTSIDE_BOTS = "docs/outside-bots.md"
+SCALING = "docs/scaling.md"
 INCOMING_WEBHOOKS = "/hooks/"
 """They are described there, and are no part of the native protocol."""
 PROTOCOLS = "docs/protocols/README.md"
-OWN_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ACTIONS, PROTOCOLS, OPERATING, GUIDE, OUTSIDE_BOTS)
+OWN_PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    ACTIONS,
+    PROTOCOLS,
+    OPERATING,
+    GUIDE,
+    OUTSIDE_BOTS,
+    SCALING,
+)
 LINE_MAX_CHARACTERS = 120
 END_OF_BLOCK = "-- end of block --"
 NOTIFICATION = re.compile(r"""(?:notification\(|Notice\([^"]*)"([a-z_]+)\"""")
@@ -212,6 +223,21 @@ def test_every_setting_has_its_row():
             default = "on" if default else "off"
         if default not in (None, "", ()):
             assert row[3] == f"`{default}`", option.name
+
+
+@pytest.mark.gen_test
+async def test_every_metric_has_its_row(guest, nova):
+    nova.bus.counts.is_connected = True
+    rows = {row[0].strip("`"): row for row in table(OPERATING, "name", "type", "labels")}
+    only_embedded = {name for name in rows if name.startswith("nova_mongod_")}
+    assert len(only_embedded) == 2
+    text = (await guest.get("/metrics")).body.decode()
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    assert kinds.keys() == rows.keys() - only_embedded
+    assert kinds == {name: rows[name][1] for name in kinds}
+    for name, labels in re.findall(r"^(\w+?)(?:_bucket|_sum|_count)?\{(.*)\} ", text, re.MULTILINE):
+        told = set(re.findall(r"`(\w+)`", rows[name][2])) | {"worker", "le"}
+        assert set(re.findall(r'(\w+)="', labels)) <= told, name
 
 
 def test_settings_file_of_the_guide_can_be_used(tmp_path):

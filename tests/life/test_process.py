@@ -1,11 +1,14 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 from processes import LIMIT_S, NOVA, children_of, clean_environ, run_nova, wait_for_end_of, wait_until
+from tls import make_certificate
 
 import nova_tornado
 
@@ -30,6 +33,28 @@ def test_ipv6_address_stands_in_brackets(start, tmp_path):
     server = start(tmp_path / "data", "--host", "::1")
     assert server.url.startswith("http://[::1]:")
     assert server.get("/healthz") == 200
+
+
+def test_speaks_https_and_says_so(start, tmp_path):
+    cert, key = make_certificate(tmp_path)
+    server = start(tmp_path / "data", "--tls-cert", str(cert), "--tls-key", str(key))
+    assert server.url.startswith("https://127.0.0.1:")
+    context = ssl.create_default_context(cafile=str(cert))
+    with urllib.request.urlopen(f"{server.url}/healthz", timeout=LIMIT_S, context=context) as answer:
+        assert answer.status == 200
+
+
+def test_tls_settings_that_cannot_be_used_are_one_clear_line(tmp_path):
+    cert, key = make_certificate(tmp_path)
+    for flags in (
+        ("--tls-cert", str(cert)),
+        ("--tls-key", str(key)),
+        ("--tls-cert", str(cert), "--tls-key", str(tmp_path / "none.pem")),
+        ("--tls-cert", str(key), "--tls-key", str(cert)),
+    ):
+        code, out, err = run_nova(*flags, folder=tmp_path)
+        assert (code, out) == (2, "")
+        assert_one_line(err)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -226,8 +251,8 @@ def test_missing_mongod_is_one_clear_line(tmp_path):
         (["bogus"], {}, "bogus"),
         (["--port"], {}, "--port"),
         (["serve", "bogus"], {}, "bogus"),
-        (["--workers", "2"], {}, "not available yet"),
-        (["--redis", "redis://localhost"], {}, "not available yet"),
+        (["--workers", "65"], {}, "--workers: '65' is not a whole number from 1 to 64"),
+        (["--redis", "http://localhost"], {}, "--redis: does not begin with redis:// or rediss:// and a host"),
         (["--config", "missing.toml"], {}, "missing.toml: there is no such file"),
         (["plugins", "--plugin-off", "a/b"], {}, "--plugin-off"),
         ([], {"NOVA_RATE_LIMITS": "maybe"}, "NOVA_RATE_LIMITS: 'maybe' is neither on nor off"),

@@ -11,8 +11,8 @@ from nova_methods.schemas import KEY_MAX_BYTES
 from tornado.websocket import WebSocketClosedError
 
 from nova_tornado.domain.errors import ErrorCode, Unavailable
+from nova_tornado.realtime.wire import FRAME_MAX_BYTES
 from nova_tornado.services.chats import ChatService
-from nova_tornado.web.socket import FRAME_MAX_BYTES
 
 DOCUMENT_METHODS = (
     "auth", "create_chat", "update_chat", "send_message", "read_messages", "remove_from_chat", "add_to_chat"

@@ -62,6 +62,7 @@ OPERATIONS = {
     "say that one types": lambda at: ("typing", {"chat_id": at.chat}),
     "ask who is there": lambda at: ("presence", {}),
     "ask who wants one": lambda at: ("friend_invitations", {}),
+    "ask what one has missed": lambda at: ("resume", {"chats": [{"chat_id": at.chat, "cursor": at.system}]}),
     "edit one's own": lambda at: ("edit_message", {"message_id": at.own, "content": "y"}),
     "edit another's": lambda at: ("edit_message", {"message_id": at.others, "content": "y"}),
     "edit the system's": lambda at: ("edit_message", {"message_id": at.system, "content": "y"}),
@@ -121,6 +122,7 @@ mark as read            403     400       ok      ok     ok     400     ok      
 say that one types      403     400       ok      ok     ok     400     ok        ok     400
 ask who is there        403     ok        ok      ok     ok     ok      ok        ok     ok
 ask who wants one       403     ok        ok      ok     ok     ok      ok        ok     ok
+ask what one has missed  403    ok        ok      ok     ok     ok      ok        ok     ok
 edit one's own          403     400       ok      ok     ok     400     ok        ok     400
 edit another's          403     400       400     400    400    400     400       400    400
 edit the system's       403     400       400     400    400    400     400       400    400
@@ -133,7 +135,7 @@ delete the system's     403     400       ok      ok     ok     400     ok      
 """
 LOOKING = {"list one's chats", "look at it", "read the history", "read a page", "filter messages", "list invitations"}
 LOOKING |= {"ping", "list rules", "rehearse a rule", "rehearse a new rule", "list what is held", "list mutes"}
-TELLING = {"say that one types", "ask who is there", "ask who wants one"}
+TELLING = {"say that one types", "ask who is there", "ask who wants one", "ask what one has missed"}
 """What is told and not stored."""
 QUIET = {"decline", "make a rule", "change a rule", "take a rule away", "lift all mutes", "lift a mute"}
 """What is stored and told to nobody."""

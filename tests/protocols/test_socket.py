@@ -4,20 +4,23 @@ Source: actions document, WebSocket Endpoint; contract "actions" section 6; cont
 """
 
 import asyncio
+import gc
 import json
 import os
 import re
 import struct
 from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
 from people import WAIT_S
-from tornado.websocket import WebSocketClosedError
+from tornado.httputil import HTTPServerRequest, RequestStartLine
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from nova_tornado.native import socket as native_socket
 from nova_tornado.native.socket import PROTOCOL
+from nova_tornado.realtime.wire import FRAMES_PER_TURN
 from nova_tornado.settings import Settings
-from nova_tornado.web import socket as web_socket
 
 HANDSHAKE = {
     "Upgrade": "websocket",
@@ -230,6 +233,23 @@ async def test_what_is_no_handshake_is_answered_in_json(people, guest):
         assert 400 <= (await alice.get("/ws/", headers=HANDSHAKE | change)).status < 500, change
 
 
+@pytest.mark.gen_test
+async def test_nothing_of_the_request_is_left_when_the_handshake_is_done(people, nova):
+    sockets = [await (await people(name)).socket() for name in ("alice", "bob")]
+    for socket in sockets:
+        await socket.expect_nothing()
+    gc.collect()
+    start = RequestStartLine("GET", "/", "HTTP/1.0")
+    left = [each for each in gc.get_objects() if isinstance(each, HTTPServerRequest) and each.path == "/ws/"]
+    assert not left
+    for links in nova.hub._users.values():
+        for connection in links.connections:
+            of_tornado = vars(
+                WebSocketHandler(nova.application, HTTPServerRequest(start_line=start, connection=Mock()))
+            )
+            assert not {*of_tornado, "request"} & {*vars(connection.outbox.receiver)}
+
+
 # Packets
 
 
@@ -424,10 +444,14 @@ async def test_legal_close_codes_are_echoed_and_illegal_ones_answered_with_1002(
 @pytest.mark.gen_test
 async def test_a_broken_close_frame_is_a_protocol_error(people, raw):
     alice = await people("alice")
-    for payload in (b"\x03", struct.pack("!H", 1000) + b"\xff\xfe", struct.pack("!H", 4000) + b"\xed\xa0\x80"):
+    for payload, code in (
+        (b"\x03", 1002),
+        (struct.pack("!H", 1000) + b"\xff\xfe", 1007),
+        (struct.pack("!H", 4000) + b"\xed\xa0\x80", 1007),
+    ):
         socket = await raw(alice)
         socket.send(CLOSE, payload)
-        await socket.expect_close(1002)
+        await socket.expect_close(code)
 
 
 @pytest.mark.gen_test
@@ -510,7 +534,7 @@ async def test_one_who_floods_the_server_does_not_hold_up_the_others(people, raw
         flooding.send(TEXT, json.dumps({"action": "send_message", "data": {"chat_id": group, "content": "x"}}).encode())
     waiting.send(TEXT, b'{"action": "ping"}')
     assert json.loads((await waiting.receive())[1])["action"] == "pong"
-    assert taken.index(bob.id) <= 4 * web_socket.FRAMES_PER_TURN
+    assert taken.index(bob.id) <= 4 * FRAMES_PER_TURN
     actions = [json.loads((await flooding.receive())[1])["action"] for _ in range(2 * number)]
     assert actions == ["new_message", "messages_read"] * number
 

@@ -26,39 +26,31 @@ class StubSocket:
         return len(taken)
 
 
-class StubStream:
-    """Keeps what waits until a test lets it go."""
+class StubWire:
+    """Keeps what waits until a test lets it go, and notes how it was closed."""
 
-    def __init__(self, socket: StubSocket) -> None:
-        self.socket = socket
-        self._write_buffer = b""
-        self.is_closed = False
+    receiver = None
 
-    def writing(self) -> bool:
-        """Whether something waits."""
-        return bool(self._write_buffer)
+    def __init__(self, sender: StubSocket) -> None:
+        self.sender = sender
+        self.waiting = b""
+        self.closes: list[tuple[int | None, str]] = []
 
-    def closed(self) -> bool:
-        """Whether it is closed."""
-        return self.is_closed
+    @property
+    def waiting_bytes(self) -> int:
+        """How much waits."""
+        return len(self.waiting)
 
-    def write(self, data: bytes) -> None:
+    def queue(self, data: bytes) -> None:
         """Let data wait."""
-        self._write_buffer += data
+        self.waiting += data
 
     def drain(self, number: int | None = None) -> None:
         """The socket takes some of what waits."""
-        taken, self._write_buffer = self._write_buffer[:number], self._write_buffer[len(self._write_buffer[:number]) :]
-        self.socket.calls.append(taken)
+        taken, self.waiting = self.waiting[:number], self.waiting[len(self.waiting[:number]) :]
+        self.sender.calls.append(taken)
 
-
-class StubCloser:
-    """Notes how a connection was closed."""
-
-    def __init__(self) -> None:
-        self.closes: list[tuple[int | None, str | None]] = []
-
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
+    def close(self, code: int | None, reason: str = "") -> None:
         """Note it."""
         self.closes.append((code, reason))
 
@@ -82,14 +74,13 @@ class StubProtocol(WireProtocol):
 
 def connect(hub: Hub, user_id: int = 1, protocol: Any = None, room: Iterable[Any] = ()) -> Connection:
     """A connection with stubs around it."""
-    stream = StubStream(StubSocket(room))
-    outbox = Outbox(hub, protocol or StubProtocol(), stream, StubCloser())
+    outbox = Outbox(hub, protocol or StubProtocol(), StubWire(StubSocket(room)))
     return Connection(outbox, user_id, b"session")
 
 
 def sent(connection: Connection) -> bytes:
     """All that its socket took."""
-    return b"".join(connection.outbox._socket.calls)
+    return b"".join(connection.outbox._sender.calls)
 
 
 def payloads(frames: bytes) -> list[bytes]:

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from realtime.stubs import StubCloser, StubProtocol, connect, payloads, sent
+from realtime.stubs import StubProtocol, connect, payloads, sent
 from storage.rooms import settle
-from tornado.iostream import IOStream
 
 from nova_tornado.realtime import connection as connection_module
 from nova_tornado.realtime.connection import (
@@ -25,6 +24,8 @@ from nova_tornado.realtime.connection import (
 )
 from nova_tornado.realtime.frames import frame_end, is_valid_close_code, text_frame
 from nova_tornado.realtime.hub import Hub
+from nova_tornado.realtime.keep_alive import KeepAlive
+from nova_tornado.realtime.wire import SocketWire
 
 SIZES = st.sampled_from([0, 1, 124, 125, 126, 127, 65_534, 65_535, 65_536, 65_537]) | st.integers(0, 300)
 
@@ -70,11 +71,11 @@ async def test_frames_of_one_turn_are_one_write():
     assert not any(sent(connection) for connection in connections)
     await asyncio.sleep(0)
     for connection in connections:
-        assert len(connection.outbox._socket.calls) == 1
+        assert len(connection.outbox._sender.calls) == 1
         assert payloads(sent(connection)) == [b"%d" % number for number in range(5)]
     connections[0].push(text_frame(b"later"))
     await asyncio.sleep(0)
-    assert [len(connection.outbox._socket.calls) for connection in connections] == [2, 1, 1]
+    assert [len(connection.outbox._sender.calls) for connection in connections] == [2, 1, 1]
 
 
 def test_reader_gets_whole_frames_in_order_until_he_is_too_far_behind(io_loop):
@@ -94,24 +95,24 @@ def test_reader_gets_whole_frames_in_order_until_he_is_too_far_behind(io_loop):
 
         async def run():
             connection = connect(Hub(None))
-            stream, pushed = connection.outbox._stream, []
+            wire, pushed = connection.outbox._wire, []
             for sizes, room, rest in turns:
-                connection.outbox._socket.room = [room]
+                connection.outbox._sender.room = [room]
                 for size in sizes:
                     payload = b"%d " % len(pushed) + b"x" * size
                     pushed.append(payload)
                     connection.push(text_frame(payload))
                 await asyncio.sleep(0)
                 # The bound, and at most one frame that was begun and had to be completed for the close frame's sake.
-                assert len(stream._write_buffer) <= limit + max(map(len, pushed), default=0)
-                stream.drain(rest)
-            stream.drain()
+                assert wire.waiting_bytes <= limit + max(map(len, pushed), default=0)
+                wire.drain(rest)
+            wire.drain()
             got = payloads(sent(connection))
             assert got == pushed[: len(got)]
             if connection.outbox.is_closing:
-                assert connection.outbox._closer.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]
+                assert connection.outbox._wire.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]
             else:
-                assert got == pushed and not connection.outbox._closer.closes
+                assert got == pushed and not connection.outbox._wire.closes
 
         old, connection_module.OUTBOX_MAX_BYTES = connection_module.OUTBOX_MAX_BYTES, limit
         try:
@@ -131,7 +132,7 @@ async def test_what_was_pushed_goes_out_before_the_close_frame_and_nothing_after
     connection.push(text_frame(b"too late"))
     await asyncio.sleep(0)
     assert payloads(sent(connection)) == [b"last words"]
-    assert connection.outbox._closer.closes == [(CLOSE_SERVICE_RESTART, "restart")]
+    assert connection.outbox._wire.closes == [(CLOSE_SERVICE_RESTART, "restart")]
 
 
 @pytest.mark.parametrize("fault", [ConnectionResetError(), BrokenPipeError()])
@@ -178,13 +179,13 @@ async def test_messages_of_one_batch_are_one_write_to_each_socket(nova, people):
     lane = await settle(lambda: nova.log._lanes.get(chat_id))
     await settle(lambda: len(lane.queue) == 100)  # the first is under way
     for connection in connections_of(nova):
-        connection.outbox._socket = Counted(connection.outbox._socket)
+        connection.outbox._sender = Counted(connection.outbox._sender)
     gate.set()
     for receiver in sockets:
         for number in range(101):
             message, _ = await receiver.expect("new_message", "messages_read")
             assert message["message"]["message"] == f"text {number}"
-    assert [connection.outbox._socket.calls for connection in connections_of(nova)] == [2, 2, 2]
+    assert [connection.outbox._sender.calls for connection in connections_of(nova)] == [2, 2, 2]
 
 
 async def open_without_reading(port, cookie):
@@ -226,13 +227,13 @@ async def test_reader_who_is_too_slow_is_told_to_come_back_and_slows_nobody(nova
         for receiver in (talker, other):
             for _ in range(20):
                 await receiver.expect("new_message", "messages_read")
-        most_bytes = max(most_bytes, len(connection.outbox._stream._write_buffer))
+        most_bytes = max(most_bytes, connection.outbox.waiting_bytes)
     assert 0 < most_bytes <= OUTBOX_MAX_BYTES + 21_000
-    waiting = len(connection.outbox._stream._write_buffer)
+    waiting = connection.outbox.waiting_bytes
     await talker.send("send_message", {"chat_id": chat_id, "content": "more"})
     for receiver in (talker, other):
         await receiver.expect("new_message", "messages_read")
-    assert len(connection.outbox._stream._write_buffer) <= waiting, "nothing more is kept for him"
+    assert connection.outbox.waiting_bytes <= waiting, "nothing more is kept for him"
     loop, data = asyncio.get_running_loop(), b""
     async with asyncio.timeout(10):
         while not data.endswith(CLOSE_FRAME):
@@ -251,42 +252,84 @@ REASON = b"too slow, come back"
 CLOSE_FRAME = bytes((0x88, 2 + len(REASON))) + CLOSE_TRY_AGAIN_LATER.to_bytes(2, "big") + REASON
 
 
+class Listener:
+    """Notes what a wire tells."""
+
+    def __init__(self):
+        self.messages, self.closes, self.is_gone, self.outbox = [], [], False, None
+
+    def on_frame(self, message):
+        self.messages.append(message)
+
+    def close(self, code=None, reason=None):
+        self.closes.append(code)
+        self.outbox.close(code, reason or "")
+
+    def on_gone(self):
+        assert not self.is_gone, "told twice"
+        self.is_gone = True
+
+
+@pytest.fixture
+def wired(io_loop):
+    """Makes outboxes over real sockets: ``outbox, there = wired()``."""
+    keep_alive, ends = KeepAlive(), []
+
+    def wire():
+        here, there = socket.socketpair()
+        for end in (here, there):
+            end.setblocking(False)
+        ends.append(there)
+        listener = Listener()
+        listener.outbox = Outbox(Hub(None), StubProtocol(), SocketWire(here, b"", keep_alive, listener))
+        return listener.outbox, there
+
+    yield wire
+
+    async def end():
+        keep_alive.close()
+
+    io_loop.run_sync(end)
+    for end_of_wire in ends:
+        end_of_wire.close()
+
+
 @pytest.mark.gen_test
-async def test_a_large_reply_does_not_count_as_being_behind(monkeypatch):
+async def test_a_large_reply_does_not_count_as_being_behind(monkeypatch, wired):
     monkeypatch.setattr(connection_module, "OUTBOX_MAX_BYTES", 1_000)
-    here, there = socket.socketpair()
-    for end in (here, there):
-        end.setblocking(False)
-    stream = IOStream(here)
-    hub, closer = Hub(None), StubCloser()
-    outbox = Outbox(hub, StubProtocol(), stream, closer)
+    outbox, there = wired()
     connection = Connection(outbox, 1, b"session")
     reply = asyncio.create_task(outbox.reply(text_frame(b"r" * 3_000_000)))
     await asyncio.sleep(0)
-    assert stream.writing() and not reply.done()
+    assert outbox.waiting_bytes and not reply.done()
     connection.push(text_frame(b"event"))
     await asyncio.sleep(0)
-    assert not closer.closes
-    reader = IOStream(there)
-    size = len(text_frame(b"r" * 3_000_000) + text_frame(b"event"))
-    got = await reader.read_bytes(size)
+    assert not outbox.is_closing
+    loop, got, size = asyncio.get_running_loop(), b"", len(text_frame(b"r" * 3_000_000) + text_frame(b"event"))
+    while len(got) < size:
+        got += await loop.sock_recv(there, 2**20)
     await reply
     assert payloads(got) == [b"r" * 3_000_000, b"event"]
     # And then the bound is what it was.
     for _ in range(20_000):
         connection.push(text_frame(b"e" * 100))
     await asyncio.sleep(0)
-    assert closer.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]
-    stream.close()
-    reader.close()
+    assert outbox.is_closing
 
 
 @pytest.mark.gen_test
-async def test_a_reply_to_one_who_has_gone_is_dropped():
-    connection = connect(Hub(None))
-    connection.outbox._stream.is_closed = True
-    await connection.outbox.reply(text_frame(b"reply"))
-    assert not sent(connection) and not connection.outbox._stream._write_buffer
+async def test_a_reply_ends_when_its_reader_goes(wired):
+    outbox, there = wired()
+    outbox._wire.start()
+    reply = asyncio.create_task(outbox.reply(text_frame(b"r" * 3_000_000)))
+    await asyncio.sleep(0)
+    assert not reply.done()
+    there.close()
+    async with asyncio.timeout(10):
+        await reply
+    await settle(lambda: outbox.receiver.is_gone)
+    await outbox.reply(text_frame(b"too late"))
+    assert not outbox.waiting_bytes
 
 
 @pytest.mark.gen_test
@@ -294,17 +337,17 @@ async def test_a_frame_beyond_the_bound_reaches_a_reader_who_is_up_to_date(monke
     monkeypatch.setattr(connection_module, "OUTBOX_MAX_BYTES", 1_000)
     large, small = text_frame(b"l" * 5_000), text_frame(b"s" * 100)
     connection = connect(Hub(None), room=[100, None, 100])
-    stream, closer = connection.outbox._stream, connection.outbox._closer
+    wire = connection.outbox._wire
     for frames in ([small, large], [small] * 5):
         for frame in frames:
             connection.push(frame)
         await asyncio.sleep(0)
-    assert not closer.closes
-    stream.drain()
+    assert not wire.closes
+    wire.drain()
     assert sent(connection) == small + large + small * 5
     connection.push(small * 20)  # several frames in one piece, as for a chat, taken by the socket at once
     await asyncio.sleep(0)
     for frame in [large, *[small] * 20]:
         connection.push(frame)
         await asyncio.sleep(0)
-    assert closer.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]
+    assert wire.closes == [(CLOSE_TRY_AGAIN_LATER, "too slow, come back")]

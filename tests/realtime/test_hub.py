@@ -60,7 +60,7 @@ async def test_every_connection_of_every_member_hears_an_event_once():
     hub.publish([ChatRead(make_chat(8, 2, 3), 2), ChatRead(make_chat(9), 2)])
     await asyncio.sleep(0)
     assert [len(payloads(sent(connection))) for _, connection in joined] == [1, 1, 2, 1]
-    assert [len(connection.outbox._socket.calls) for _, connection in joined] == [1, 1, 1, 1]
+    assert [len(connection.outbox._sender.calls) for _, connection in joined] == [1, 1, 1, 1]
 
 
 @pytest.mark.gen_test
@@ -120,12 +120,12 @@ async def test_packets_reach_whom_they_are_for():
         (Packet(b"one socket", outbox=joined[2].outbox), "2"),
     ):
         for connection in joined:
-            connection.outbox._socket.calls.clear()
+            connection.outbox._sender.calls.clear()
         hub.publish([ChatRead(make_chat(7, 1, 2), 1)])
         await asyncio.sleep(0)
         got = [connection.user_id for connection in joined if payloads(sent(connection)) == [packet.payload]]
         assert got == [int(name) for name in receivers], packet
-        assert sum(len(connection.outbox._socket.calls) for connection in joined) == len(got)
+        assert sum(len(connection.outbox._sender.calls) for connection in joined) == len(got)
     assert not sent(stranger)
 
 

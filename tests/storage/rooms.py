@@ -73,7 +73,7 @@ class Heard:
 
     def __init__(self, nova: NovaApp) -> None:
         self.events: list[Event] = []
-        nova.bus.add_sink(self.events.extend)
+        nova.bus.add_sink(self.events.extend, self.events.extend)
 
     def of(self, *kinds: type[Event]) -> list[Event]:
         """Those of some kinds, in order."""

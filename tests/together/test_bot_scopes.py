@@ -37,6 +37,7 @@ SOCKET = {
         "typing": WRITERS,
         "presence": ALL,
         "friend_invitations": ALL,
+        "resume": READERS,
     },
     "methods": {
         "create_chat": WRITERS,
@@ -88,7 +89,11 @@ SOCKET = {
 how one hears what is said there; it makes nobody a member.)"""
 
 MORE = {
-    "actions": [actions("presence"), actions("friend_invitations")],
+    "actions": [
+        actions("presence"),
+        actions("friend_invitations"),
+        actions("resume", chats=([{"chat_id": "{chat}", "cursor": "{old}"}], "")),
+    ],
     "modes": [
         modes("createChat", contact_value=("{X}", ""), contact_mode=("id", "")),
         modes("changeEmail", email=("a@example.org", ""), password=("secret1", "")),

@@ -150,10 +150,13 @@ def test_a_message_names_where_the_value_stands(tmp_path):
 BAD = [
     *[("port", value) for value in ("", "x", "-1", "65536", "1.5", "1_0", True, 1.5, [], "9" * 5000)],
     *[("bcrypt_rounds", value) for value in ("3", "32", 3, [])],
-    *[("workers", value) for value in ("0", "2", "x", 2, False)],
+    *[("workers", value) for value in ("0", "65", "x", 65, False)],
     *[("host", value) for value in ("a b", "http://x", "a/b", "x:1", 1, "a\nb")],
     *[("mongo", value) for value in ("x", "http://x", "mongodb://", "mongodb:///x", "mongodb://h/a.b", "mongodb://[x")],
-    *[("redis", value) for value in ("redis://localhost", "x")],
+    *[
+        ("redis", value)
+        for value in ("x", "http://x", "redis://", "redis://h:x", "redis://h/x", "unix://x", "unix:/x", 1)
+    ],
     *[
         ("base_url", value)
         for value in ("x", "ftp://x", "http://", "http://x?a", "http://x/#a", "http://a@b", "http://x:y")
@@ -170,6 +173,7 @@ BAD = [
         for value in ("x", "null", "*", "http://x/", "http://x/y", "https://u@x", "ws://x", 1, [1])
     ],
     *[("trusted_proxies", value) for value in ("x", "1.2.3", "1.2.3.4/33", 1, [1])],
+    *[(name, value) for name in ("tls_cert", "tls_key") for value in ("not-there.pem", "/", "", 1)],
     *[("plugins_off", value) for value in ("a/b", [1], 1, {"a": 1})],
     *[("data", value) for value in ("", 1, "a\0b")],
     *[("mail_dir", value) for value in ("~nobody-of-that-name/x", 1)],
@@ -180,6 +184,25 @@ BAD = [
 def test_a_bad_value_is_refused(name, value):
     flags = {option.name: option.flag for option in OPTIONS}
     assert refusal({name: value}).startswith(f"{flags[name]}: ")
+
+
+@pytest.mark.parametrize("value", ["redis://h", "rediss://u:p@h:6380/3", "unix:///run/redis.sock?db=1"])
+def test_a_redis_is_a_uri_of_three_kinds(tmp_path, value):
+    assert load({"redis": value}, {}, tmp_path).redis == value
+
+
+@pytest.mark.parametrize("name", ["tls_cert", "tls_key"])
+def test_a_certificate_without_a_key_is_refused_and_a_key_without_a_certificate(tmp_path, name):
+    (tmp_path / "some.pem").write_text("x")
+    assert refusal({name: "some.pem"}, folder=tmp_path) == (
+        "tls_cert and tls_key go together: set both of them, or neither"
+    )
+
+
+def test_files_that_hold_no_certificate_and_key_are_refused_in_one_line(tmp_path):
+    (tmp_path / "some.pem").write_text("x")
+    said = refusal({"tls_cert": "some.pem", "tls_key": "some.pem"}, folder=tmp_path)
+    assert said.startswith("tls_cert and tls_key cannot be used together: ") and "\n" not in said
 
 
 @pytest.mark.parametrize("name", ["mongo", "smtp", "redis"])
@@ -193,6 +216,7 @@ def test_a_value_that_may_hold_a_password_is_not_repeated(name):
         ({"base_url": "https://chat.example/nova"}, "https://chat.example/nova"),
         ({"host": "chat.example", "port": 80}, "http://chat.example:80"),
         ({"host": "::1"}, "http://[::1]:8000"),
+        ({"tls_cert": "cert.pem", "tls_key": "key.pem"}, "https://127.0.0.1:8000"),
     ],
 )
 def test_links_begin_with_the_base_url_or_with_host_and_port(given, links):

@@ -8,7 +8,7 @@ import { enterSends } from "../preferences.js";
 import { conversation } from "../store/conversations.js";
 import { draft, setDraft } from "../store/drafts.js";
 import { editMessage, noteTyping } from "../store/messages.js";
-import { sendMessage } from "../store/outbox.js";
+import { pending, sendMessage } from "../store/outbox.js";
 import { me } from "../store/state.js";
 import { IconButton, useShortcut } from "../ui/index.js";
 import { CompletionList, useCompletion } from "./completion.js";
@@ -50,9 +50,11 @@ function Counter({ length }) {
 /** The button does not take the focus from the text: the keyboard of a phone would go and come again. */
 const keepFocus = (event) => event.preventDefault();
 
-/** The newest own message that can be edited, or undefined. */
-const lastOwn = (chatId) => conversation(chatId).messages.peek().findLast((message) =>
-  message.sender.id === me.peek()?.id && !message.deleted && !isHidden(message));
+/** The newest own message that can be edited, or undefined: while a newer one is still being sent, that one is meant. */
+const lastOwn = (chatId) => (pending(chatId).some(({ status }) => status !== "failed")
+  ? undefined
+  : conversation(chatId).messages.peek().findLast((message) =>
+    message.sender.id === me.peek()?.id && !message.deleted && !isHidden(message)));
 
 function useListedKeys() {
   const group = t("shortcuts.composer");

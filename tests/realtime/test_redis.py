@@ -1,0 +1,109 @@
+"""Redis joins several processes of one Nova; it may die, stall or come later, and nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+import pytest
+from realtime.joined import Device, check_order
+from storage.rooms import make_group, make_users, settle
+
+from nova_tornado.realtime.redis_transport import RedisTransport
+
+DOWN = "Redis cannot be reached"
+
+
+@pytest.fixture
+def novas(start_nova, settings, redis):
+    return [start_nova(replace(settings, redis=redis.uri)) for _ in range(2)]
+
+
+async def two_people(novas):
+    ann, bob = await make_users(novas[0], "ann", "bob")
+    chat = await make_group(novas[0], ann, bob)
+    return ann, bob, chat.id, [await Device(novas[0], ann).open(), await Device(novas[1], bob).open()]
+
+
+async def send(nova, user, chat_id, text):
+    await nova.services.messages.send(user, chat_id, text)
+
+
+@pytest.mark.gen_test
+async def test_messages_and_presence_go_through_redis(novas):
+    ann, bob, chat_id, devices = await two_people(novas)
+    await devices[0].hears("presence", bob.id, True)
+    for n in range(10):
+        await send(novas[n % 2], (ann, bob)[n % 2], chat_id, f"m{n}")
+    await settle(lambda: all(len(device.texts(chat_id)) == 10 for device in devices))
+    check_order(devices, chat_id)
+
+
+@pytest.mark.gen_test
+@pytest.mark.expects_log(DOWN)
+async def test_redis_is_killed_and_started_again(novas, redis):
+    ann, bob, chat_id, devices = await two_people(novas)
+    redis.kill()
+    for n in range(10):
+        await send(novas[n % 2], (ann, bob)[n % 2], chat_id, f"m{n}")
+    await settle(lambda: all(len(device.texts(chat_id)) == 10 for device in devices))
+    redis.start()
+    for n in range(10, 20):
+        await send(novas[n % 2], (ann, bob)[n % 2], chat_id, f"m{n}")
+    await settle(lambda: all(len(device.texts(chat_id)) == 20 for device in devices))
+    await settle(lambda: all(nova.relay.is_connected for nova in novas))
+    await send(novas[0], ann, chat_id, "last")
+    await settle(lambda: all(len(device.texts(chat_id)) == 21 for device in devices))
+    check_order(devices, chat_id)
+
+
+@pytest.mark.gen_test(timeout=60)
+@pytest.mark.expects_log(DOWN)
+async def test_redis_stalls_and_goes_on(novas, redis):
+    ann, bob, chat_id, devices = await two_people(novas)
+    redis.signal(signal.SIGSTOP)
+    for n in range(10):
+        await send(novas[n % 2], (ann, bob)[n % 2], chat_id, f"m{n}")
+    await settle(lambda: all(len(device.texts(chat_id)) == 10 for device in devices))
+    redis.signal(signal.SIGCONT)
+    await settle(lambda: all(nova.relay.is_connected for nova in novas))
+    await send(novas[0], ann, chat_id, "last")
+    await settle(lambda: all(len(device.texts(chat_id)) == 11 for device in devices))
+    check_order(devices, chat_id)
+
+
+@pytest.mark.expects_log(DOWN)
+def test_without_redis_at_the_start_nova_serves_and_says_so_without_the_password(
+    start_nova, settings, io_loop, redis, caplog
+):
+    redis.kill()
+    novas = [start_nova(replace(settings, redis=redis.uri + "?password=marked")) for _ in range(2)]
+    ann, bob, chat_id, devices = io_loop.run_sync(lambda: two_people(novas))
+    io_loop.run_sync(lambda: send(novas[0], ann, chat_id, "alone"))
+    io_loop.run_sync(lambda: settle(lambda: devices[1].texts(chat_id) == ["alone"]))
+    assert "marked" not in caplog.text
+    assert bob.id not in novas[0].hub.elsewhere
+
+
+@pytest.mark.gen_test
+async def test_what_one_transport_publishes_arrives_at_the_others_in_order_and_not_where_nobody_listens(redis):
+    one, two = RedisTransport(redis.uri), RedisTransport(redis.uri)
+    heard, own = [], []
+    await one.open(lambda *message: own.append(message), lambda: None)
+    await two.open(lambda *message: heard.append(message), lambda: None)
+    two.subscribe(["a", "b"])
+    two.unsubscribe(["b"])
+    two.subscribe(["c"])
+    try:
+        await settle(lambda: one.publish("a", b"?") or heard)
+        heard.clear()
+        for n in range(1000):
+            one.publish("b" if n % 2 else "c", str(n).encode())
+        one.publish("c", b"end")
+        await settle(lambda: ("c", b"end") in heard)
+        told = [payload for channel, payload in heard if channel == "c"]
+        assert told == [*[str(n).encode() for n in range(0, 1000, 2)], b"end"]
+        assert not [channel for channel, _ in heard if channel == "b"] and not own
+    finally:
+        await one.close()
+        await two.close()
