@@ -18,7 +18,7 @@ NODES = 3
 HEARTBEAT_MS = 500
 ELECTION_TIMEOUT_MS = 2_000
 """After which the others elect; MongoDB's default is 10 s, which on one machine is long."""
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 LOOK_S = 0.05
 AWAY_S = 1.0
 """How long a member that was killed stays away, so that the others notice."""
@@ -53,12 +53,16 @@ class ReplicaSet:
         members = [{"_id": node, "host": f"127.0.0.1:{port}"} for node, port in enumerate(self._ports)]
         settings = {"heartbeatIntervalMillis": HEARTBEAT_MS, "electionTimeoutMillis": ELECTION_TIMEOUT_MS}
         config = {"_id": NAME, "members": members, "settings": settings}
-        async with asyncio.timeout(START_LIMIT_S):
-            while (answer := await self._command(0, {"replSetInitiate": config})) is None:
-                await asyncio.sleep(LOOK_S)
-            if answer.get("ok") != 1:
-                raise GroundError(f"the replica set cannot be made: {answer.get('errmsg')}")
-            await self.find_primary()
+        reason = "the first of them does not answer"
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                # Refused until the others answer, too.
+                while (answer := await self._command(0, {"replSetInitiate": config})) is None or answer.get("ok") != 1:
+                    reason = reason if answer is None else str(answer.get("errmsg"))
+                    await asyncio.sleep(LOOK_S)
+                await self.find_primary()
+        except TimeoutError:
+            raise GroundError(f"the replica set cannot be made: {reason}") from None
 
     async def _spawn(self, node: int) -> None:
         data = self._folder / f"mongod-{node}"
