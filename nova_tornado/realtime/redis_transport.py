@@ -14,6 +14,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -34,6 +35,7 @@ WAITING_MAX_MESSAGES = 10_000
 """What may wait to be sent; what comes on top of it is lost."""
 WAITING_MAX_BYTES = 16 * 1024 * 1024
 BATCH_MAX_MESSAGES = 500
+HELLO_CHANNEL = "nova:hello"
 FAILURES: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)
 
 
@@ -54,6 +56,7 @@ class RedisTransport:
         self._has_work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_closing = False
+        self._heard_at_s = 0.0
         self._receive: Receive
         self._recovered: Recovered
 
@@ -113,7 +116,8 @@ class RedisTransport:
             client: Redis = Redis.from_url(self._uri, socket_timeout=CONNECT_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
             pubsub = client.pubsub()
             try:
-                await client.ping()
+                # Whoever may not publish learns it here: later on nothing is answered.
+                await client.publish(HELLO_CHANNEL, b"")
                 await pubsub.connect()  # type: ignore[no-untyped-call]
                 if self._channels:
                     await pubsub.subscribe(*self._channels)
@@ -165,21 +169,28 @@ class RedisTransport:
 
     async def _listen(self, pubsub: PubSub) -> None:
         loop = asyncio.get_running_loop()
-        heard_at_s = loop.time()
         while True:
-            message: dict[str, Any] | None = await pubsub.get_message(timeout=PING_INTERVAL_S)
-            if message is not None:
-                heard_at_s = loop.time()
-                if message["type"] == "message":
-                    self._receive(message["channel"].decode(), message["data"])
-            elif loop.time() - heard_at_s > SILENT_S:
-                raise TimeoutError("no answer to pings")
+            message: dict[str, Any] | None = await pubsub.get_message(timeout=None)
+            self._heard_at_s = loop.time()
+            if message is not None and message["type"] == "message":
+                self._receive(message["channel"].decode(), message["data"])
 
     async def _send(self, client: Redis, pubsub: PubSub) -> None:
+        connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            await connection.send_packed_command(connection.pack_command("CLIENT", "REPLY", "OFF"))
+            await self._send_on(connection, pubsub)
+        finally:
+            await connection.disconnect(nowait=True)
+
+    async def _send_on(self, connection: AbstractConnection, pubsub: PubSub) -> None:
         loop = asyncio.get_running_loop()
+        self._heard_at_s = loop.time()
         pinged_at_s = 0.0
         while True:
             if loop.time() - pinged_at_s >= PING_INTERVAL_S:
+                if loop.time() - self._heard_at_s > SILENT_S:
+                    raise TimeoutError("no answer to pings")
                 pinged_at_s = loop.time()
                 await pubsub.ping()
             if not self._has_work.is_set():
@@ -197,11 +208,11 @@ class RedisTransport:
                 if channels:
                     await (pubsub.subscribe(*channels) if is_wanted else pubsub.unsubscribe(*channels))
             while self._waiting:
-                pipeline = client.pipeline(transaction=False)
+                commands = []
                 for _ in range(min(len(self._waiting), BATCH_MAX_MESSAGES)):
                     channel, payload = self._waiting.popleft()
                     self._waiting_bytes -= len(payload)
-                    pipeline.publish(channel, payload)
-                await pipeline.execute()
+                    commands.append(("PUBLISH", channel, payload))
+                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             if self._is_closing:
                 return

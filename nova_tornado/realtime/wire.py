@@ -450,7 +450,7 @@ class StreamWire(Wire):
             written = self._stream.write(data)
         except StreamClosedError:
             raise BrokenPipeError from None
-        written.add_done_callback(lambda done: done.exception())  # the reader notices
+        written.add_done_callback(lambda done: done.cancelled() or done.exception())  # the reader notices
         return written
 
     def start(self) -> None:

@@ -252,7 +252,7 @@ def test_missing_mongod_is_one_clear_line(tmp_path):
         (["--port"], {}, "--port"),
         (["serve", "bogus"], {}, "bogus"),
         (["--workers", "65"], {}, "--workers: '65' is not a whole number from 1 to 64"),
-        (["--redis", "http://localhost"], {}, "--redis: does not begin with redis:// or rediss:// and a host"),
+        (["--redis", "http://localhost"], {}, "--redis: the value does not begin with redis://"),
         (["--config", "missing.toml"], {}, "missing.toml: there is no such file"),
         (["plugins", "--plugin-off", "a/b"], {}, "--plugin-off"),
         ([], {"NOVA_RATE_LIMITS": "maybe"}, "NOVA_RATE_LIMITS: 'maybe' is neither on nor off"),

@@ -126,6 +126,7 @@ class Device:
         self.socket = None
         self.chats = {}
         self.heard = []
+        self.new = set()
         self._pings = 0
 
     async def connect(self):
@@ -133,15 +134,16 @@ class Device:
             self.socket.close()
         self.socket = await self.person.socket()
         self.heard.clear()
+        self.new.clear()
         await self.listen()
         chats = (await self.person.get("/chat")).data
         self.chats = {c["chat"]["chat_id"]: await fetch(self.person, c["chat"]["chat_id"]) for c in chats}
 
-    async def listen(self):
-        """Apply all that was sent up to now; chats that are new are fetched after that."""
+    async def listen(self, *, is_settled=True):
+        """Apply all that was sent up to now; chats that are new are fetched after that, when nothing is under way."""
         self._pings += 1
         await self.socket.send("ping", request_id=self._pings)
-        new, errors = set(), []
+        new, errors = self.new, []
         while (packet := await self.socket.receive())["action"] != "pong":
             if packet["action"] == "error":
                 errors.append(packet["error"])
@@ -156,7 +158,8 @@ class Device:
                 case {"action": "member_deleted", "data": {"chat_id": chat_id, "user_id": self.person.id}}:
                     new.discard(chat_id)
             self.apply(packet["action"], packet["data"])
-        for chat_id in new:
+        while is_settled and new:
+            chat_id = new.pop()
             self.chats[chat_id] = await fetch(self.person, chat_id)
         return errors
 
@@ -341,7 +344,7 @@ class World:
         return text
 
     async def hear(self, device):
-        return await device.listen()
+        return await device.listen(is_settled=False)  # what the others say at the same time is still on its way
 
     async def say(self, device, chat, reply_to=None):
         text = await self.write(device, chat, **({} if reply_to is None else {"reply_to": reply_to}))

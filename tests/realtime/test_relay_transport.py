@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from nova_tornado.realtime import relay as relay_module
+from nova_tornado.realtime import relay_transport as relay_module
 from nova_tornado.realtime.relay_transport import MESSAGE_MAX_BYTES, RelayTransport
 
 
