@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -172,8 +172,10 @@ def top(url: str | None, token: str | None, once: bool, config: str | None) -> i
 @click.option("--seed", type=click.IntRange(0), metavar="NUMBER", help="The same number makes the same faults again.")
 @click.option("--faults", metavar="NAMES", help="Only these, with commas between them.")
 @click.option("--seconds", type=click.FloatRange(0), metavar="NUMBER", help="How long faults are made, roughly.")
+@click.option("--workers", type=click.IntRange(1, 16), default=1, metavar="NUMBER", help="Processes of each server.")
+@click.option("--redis", metavar="URI|auto", help="Two servers, joined by that Redis, or by one of the drill's own.")
 @click.option("--keep", is_flag=True, help="Keep the folder with the history, the logs and the database.")
-def drill(is_full: bool, seed: int | None, faults: str | None, seconds: float | None, keep: bool) -> int:
+def drill(**options: Any) -> int:
     """Break a Nova of its own on purpose, and check that nothing is lost.
 
     Processes of its own in a temporary folder are killed and halted, and links broken, while people talk. Your data
@@ -181,7 +183,7 @@ def drill(is_full: bool, seed: int | None, faults: str | None, seconds: float | 
     """
     from nova_tornado.drill import command
 
-    return command.run(is_full=is_full, seed=seed, faults=faults, seconds=seconds, keep=keep)
+    return command.run(**options)
 
 
 @nova.group()

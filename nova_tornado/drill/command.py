@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+from collections.abc import Sequence
 
 import click
 
+from nova_tornado.drill.catalogue import ALL, NEEDS, faults_of
 from nova_tornado.drill.checker import Report
-from nova_tornado.drill.faults import FAULTS, NOT_OF_SETS, OF_SETS
 from nova_tornado.drill.ground import GroundError
-from nova_tornado.drill.run import FULL, SMOKE, Order, drill, faults_of, is_kept, table
+from nova_tornado.drill.redis_server import AUTO
+from nova_tornado.drill.run import FULL, SMOKE, Order, drill, is_kept, table
 from nova_tornado.storage.embedded import EmbeddedError
 
 SMOKE_S, FULL_S = 60.0, 600.0
@@ -19,7 +21,16 @@ EXIT_BROKEN = 1
 SEEDS = 10**6
 
 
-def run(*, is_full: bool, seed: int | None, faults: str | None, seconds: float | None, keep: bool) -> int:
+def run(
+    *,
+    is_full: bool,
+    seed: int | None,
+    faults: str | None,
+    seconds: float | None,
+    workers: int,
+    redis: str | None,
+    keep: bool,
+) -> int:
     """Make a drill, and tell of it on stdout.
 
     Returns:
@@ -28,13 +39,16 @@ def run(*, is_full: bool, seed: int | None, faults: str | None, seconds: float |
     Raises:
         click.ClickException: it cannot be made.
     """
-    names = faults_of(is_full) if faults is None else _names(faults, is_full)
+    is_set = is_full or redis is not None  # two servers cannot share an embedded database
+    possible = faults_of(is_set=is_set, workers=workers, has_redis=redis == AUTO)
     order = Order(
         seed=random.SystemRandom().randrange(SEEDS) if seed is None else seed,
         size=FULL if is_full else SMOKE,
         seconds=seconds if seconds is not None else FULL_S if is_full else SMOKE_S,
-        faults=names,
-        is_set=is_full,
+        faults=possible if faults is None else _names(faults, possible),
+        is_set=is_set,
+        workers=workers,
+        redis=redis,
         keep=keep,
     )
     try:
@@ -56,15 +70,13 @@ async def _until_told_to_stop(order: Order) -> Report:
     return await task
 
 
-def _names(text: str, is_set: bool) -> list[str]:
-    names = [name for name in text.replace(",", " ").split() if name]
+def _names(text: str, possible: Sequence[str]) -> list[str]:
+    names = text.replace(",", " ").split()
     for name in names:
-        if name not in FAULTS:
-            raise click.UsageError(f"there is no fault {name!r}, but {', '.join(FAULTS)}")
-        if name in OF_SETS and not is_set:
-            raise click.UsageError(f"{name} needs a replica set, which --full has")
-        if name in NOT_OF_SETS and is_set:
-            raise click.UsageError(f"{name} needs the embedded database, which --full has not")
+        if name not in ALL:
+            raise click.UsageError(f"there is no fault {name!r}, but {', '.join(ALL)}")
+        if name not in possible:
+            raise click.UsageError(f"{name} needs {NEEDS[name]}")
     if not names:
         raise click.UsageError("--faults names none")
     return list(dict.fromkeys(names))

@@ -6,15 +6,16 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nova_tornado.drill.crowd import Crowd
 from nova_tornado.drill.disk import Disk
-from nova_tornado.drill.ground import DatabaseGround, EmbeddedGround, GoneError, GroundError, Server, is_ready
+from nova_tornado.drill.ground import DatabaseGround, EmbeddedGround, GroundError, Server
 from nova_tornado.drill.history import Recorder
 from nova_tornado.drill.proxy import Proxy
+from nova_tornado.drill.redis_server import RedisServer
 from nova_tornado.drill.replica_set import ReplicaSet
 
 AGAIN_LIMIT_S = 120.0
@@ -26,7 +27,6 @@ LINKS_S = (1.0, 4.0)
 SHARE = 0.4
 """Of the links that a fault of links is about."""
 DELAYS_S = (0.05, 0.4)
-LOOK_S = 0.05
 
 
 @dataclass(slots=True)
@@ -37,9 +37,10 @@ class Grounds:
         dice: what a fault chooses.
         trouble: the file that makes the bad plugin bad; None if there is no such plugin.
         disk: where the embedded database is; None if it is no disk of the drill's own.
+        redis: the Redis between the servers; None if there is none that may be broken.
     """
 
-    server: Server
+    servers: Sequence[Server]
     database: DatabaseGround
     proxy: Proxy
     crowd: Crowd
@@ -47,6 +48,11 @@ class Grounds:
     dice: random.Random
     trouble: Path | None = None
     disk: Disk | None = None
+    redis: RedisServer | None = None
+
+    def pick_server(self) -> Server:
+        """The server that a fault is about."""
+        return self.dice.choice(self.servers)
 
     async def again(self, since_s: float) -> str:
         """How long it took from a moment until a send that was begun after it was acknowledged.
@@ -67,16 +73,17 @@ Fault = Callable[[Grounds], Awaitable[str]]
 
 async def server_kill(ground: Grounds) -> str:
     """kill -9 of the server."""
+    server = ground.pick_server()
     since_s = ground.recorder.now_s()
-    ground.server.kill()
-    await ground.server.wait_up()
+    server.kill()
+    await server.wait_up()
     up_s = ground.recorder.now_s() - since_s
     return f"serving again after {up_s:.1f} s, {await ground.again(since_s)}"
 
 
 async def server_halt(ground: Grounds) -> str:
     """SIGSTOP of the server, SIGCONT a while later."""
-    return await _halt(ground, ground.server.pid)
+    return await halt(ground, ground.pick_server().pid)
 
 
 async def database_kill(ground: Grounds) -> str:
@@ -88,10 +95,11 @@ async def database_kill(ground: Grounds) -> str:
 
 async def database_halt(ground: Grounds) -> str:
     """SIGSTOP of mongod, SIGCONT a while later."""
-    return await _halt(ground, ground.database.pid())
+    return await halt(ground, ground.database.pid())
 
 
-async def _halt(ground: Grounds, pid: int) -> str:
+async def halt(ground: Grounds, pid: int) -> str:
+    """SIGSTOP of a process, SIGCONT a while later."""
     halt_s = ground.dice.uniform(*HALT_S)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -103,17 +111,19 @@ async def _halt(ground: Grounds, pid: int) -> str:
 
 
 async def machine_kill(ground: Grounds) -> str:
-    """mongod hangs, then it and the server are killed at once: what a machine that dies under load looks like."""
+    """mongod hangs, then it and all servers are killed at once: what a machine that dies under load looks like."""
     pid = ground.database.pid()
     os.kill(pid, signal.SIGSTOP)
     await asyncio.sleep(HALT_S[0])
     since_s = ground.recorder.now_s()
-    ground.server.kill()
+    for server in ground.servers:
+        server.kill()
     if isinstance(ground.database, ReplicaSet):
         await ground.database.restart(pid)
     else:
         os.kill(pid, signal.SIGKILL)
-    await ground.server.wait_up()
+    for server in ground.servers:
+        await server.wait_up()
     up_s = ground.recorder.now_s() - since_s
     return f"serving again after {up_s:.1f} s, {await ground.again(since_s)}"
 
@@ -181,9 +191,9 @@ async def storm(ground: Grounds) -> str:
 
 async def slow_readers(ground: Grounds) -> str:
     """Some who listen do not read what they are told, and they are told much."""
-    before = ground.server.resident_bytes()
+    before = ground.servers[0].resident_bytes()
     told = await ground.crowd.read_slowly()
-    grown_mib = (ground.server.resident_bytes() - before) / 2**20
+    grown_mib = (ground.servers[0].resident_bytes() - before) / 2**20
     return f"{told}, the server's memory grew by {grown_mib:.0f} MiB"
 
 
@@ -209,7 +219,8 @@ async def full_disk(ground: Grounds) -> str:
     """No room is left for the embedded database, for a while."""
     if ground.disk is None or not isinstance(ground.database, EmbeddedGround):
         return "left out: it takes root, who may mount a small disk"
-    ground.server.may_end = True  # by its mongod, which cannot be started again either
+    [server] = ground.servers
+    server.may_end = True  # by its mongod, which cannot be started again either
     before = ground.database.pid()
     try:
         await asyncio.to_thread(ground.disk.fill)
@@ -219,7 +230,7 @@ async def full_disk(ground: Grounds) -> str:
         again = await ground.again(since_s)
     finally:
         ground.disk.clear()
-        ground.server.may_end = False
+        server.may_end = False
         ground.database.note_restarts()
     ended = "did not end" if ground.database.pid() == before else "ended"
     return f"the disk was full, mongod {ended}, {again} there was room"
@@ -243,35 +254,3 @@ FAULTS: dict[str, Fault] = {
     "full-disk": full_disk,
 }
 """By name."""
-
-OF_SETS = frozenset(("step-down",))
-"""Faults that need a replica set of three."""
-NOT_OF_SETS = frozenset(("full-disk",))
-"""Faults that need the embedded database."""
-
-
-async def carry_out(ground: Grounds, name: str) -> str:
-    """Do one fault; what came of it in a line. One that another has made impossible is left out, and says so.
-
-    Raises:
-        GroundError: Nova does not serve again.
-    """
-    try:
-        return await FAULTS[name](ground)
-    except (GoneError, ProcessLookupError, FileNotFoundError):
-        return "broken off: another fault was faster"
-
-
-async def wait_whole(ground: Grounds) -> None:
-    """Wait until the server serves.
-
-    Raises:
-        GroundError: it does not.
-    """
-    await ground.server.wait_up()
-    try:
-        async with asyncio.timeout(AGAIN_LIMIT_S):
-            while not await is_ready(ground.server.port):
-                await asyncio.sleep(LOOK_S)
-    except TimeoutError:
-        raise GroundError("the server is not ready again") from None

@@ -86,6 +86,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
         self._is_up = asyncio.Event()
         self._is_expected_to_end = False
+        self._losses_at_s: list[float] = []
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -142,6 +143,25 @@ class Server:
         assert self._process.stdout is not None
         if _READY.fullmatch(await self._process.stdout.readline()):
             self._is_up.set()
+
+    def workers(self) -> list[int]:
+        """The processes that serve, where there are several.
+
+        Raises:
+            GoneError: the server is not running just now.
+        """
+        return [child for child in children_of(self.pid) if name_of(child).startswith("nova worker")]
+
+    def may_lose_worker(self) -> bool:
+        """Whether it bears another death of a worker; which then counts."""
+        from nova_tornado.supervisor import DEATHS_MAX_COUNT, DEATHS_WINDOW_S
+
+        now_s = time.monotonic()
+        self._losses_at_s = [at_s for at_s in self._losses_at_s if now_s - at_s < DEATHS_WINDOW_S + 1]
+        if len(self._losses_at_s) >= DEATHS_MAX_COUNT - 1:
+            return False
+        self._losses_at_s.append(now_s)
+        return True
 
     async def wait_up(self) -> None:
         """Wait until the process that runs now has said that it serves.
@@ -209,9 +229,8 @@ class EmbeddedGround:
             GoneError: there is none just now.
         """
         for child in children_of(self._server.pid):
-            with suppress(OSError):
-                if Path(f"/proc/{child}/comm").read_text().strip() == "mongod":
-                    return child
+            if name_of(child) == "mongod":
+                return child
         raise GoneError("the embedded mongod")
 
     def note_restarts(self) -> None:
@@ -272,6 +291,14 @@ def children_of(pid: int) -> list[int]:
                 if int(fields[1]) == pid:
                     found.append(int(entry.name))
     return sorted(found)
+
+
+def name_of(pid: int) -> str:
+    """What a process calls itself; "" if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def resume(*pids: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import socket
 import struct
@@ -42,17 +43,17 @@ class Wire:
 
 
 class Proxy:
-    """Passes connections on to the server.
+    """Passes connections on to the servers, in turns.
 
     Attributes:
         port: where it listens on 127.0.0.1.
         delay_s: of connections to come.
     """
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_ports: Sequence[int]) -> None:
         self.port = 0
         self.delay_s = 0.0
-        self._target_port = target_port
+        self._targets = itertools.cycle(target_ports)
         self._wires: set[Wire] = set()
         self._server: asyncio.Server | None = None
 
@@ -77,7 +78,7 @@ class Proxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", next(self._targets))
         except OSError:
             writer.transport.abort()
             return

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nova_tornado.drill import bad_plugin
+from nova_tornado.drill.catalogue import carry_out, wait_whole
 from nova_tornado.drill.checker import Report, check, violations_of
 from nova_tornado.drill.crowd import Crowd
 from nova_tornado.drill.disk import Disk
-from nova_tornado.drill.faults import FAULTS, NOT_OF_SETS, OF_SETS, Grounds, carry_out, wait_whole
+from nova_tornado.drill.faults import Grounds
 from nova_tornado.drill.ground import LAUNCHER, DatabaseGround, EmbeddedGround, Server
 from nova_tornado.drill.history import Recorder
 from nova_tornado.drill.plan import Step, make_plan
 from nova_tornado.drill.proxy import Proxy
+from nova_tornado.drill.redis_server import AUTO, RedisServer
 from nova_tornado.drill.replica_set import ReplicaSet
 from nova_tornado.drill.truth import read_truth
 from nova_tornado.drill.world import Size, World
@@ -42,6 +44,8 @@ class Order:
         seconds: how long faults are made, roughly.
         faults: their names.
         is_set: whether the database is a set of three, and not the embedded one.
+        workers: how many processes each server has.
+        redis: ``auto`` for a Redis of the drill's own, or the URI of one; then there are two servers. None: no Redis.
         keep: whether the folder stays.
         launcher: how Nova is started.
     """
@@ -51,13 +55,10 @@ class Order:
     seconds: float
     faults: Sequence[str]
     is_set: bool = False
+    workers: int = 1
+    redis: str | None = None
     keep: bool = False
     launcher: Sequence[str] = LAUNCHER
-
-
-def faults_of(is_set: bool) -> list[str]:
-    """All faults that a drill can have on one kind of database."""
-    return [name for name in FAULTS if name not in (NOT_OF_SETS if is_set else OF_SETS)]
 
 
 async def drill(order: Order, say: Callable[[str], None]) -> Report:
@@ -85,26 +86,36 @@ async def _drill(order: Order, folder: Path, say: Callable[[str], None]) -> Repo
     recorder = Recorder(folder / HISTORY_FILE if order.keep else None)
     the_set = ReplicaSet(folder) if order.is_set else None
     environ = bad_plugin.install(folder / "plugin") if "bad-plugin" in order.faults else {}
-    server = Server(folder, the_set.flags if the_set is not None else (), order.launcher, environ)
-    disk = Disk(server.data) if "full-disk" in order.faults else None
-    database: DatabaseGround = the_set if the_set is not None else EmbeddedGround(server)
-    proxy = Proxy(server.port)
+    redis = RedisServer(folder) if order.redis == AUTO else None
+    redis_uri = redis.uri if redis is not None else order.redis
+    flags = [*(the_set.flags if the_set is not None else ()), "--workers", str(order.workers)]
+    flags += [] if redis_uri is None else ["--redis", redis_uri]
+    names = ("server",) if redis_uri is None else ("server-1", "server-2")
+    servers = [Server(folder / name, flags, order.launcher, environ) for name in names]
+    disk = Disk(servers[0].data) if "full-disk" in order.faults else None
+    database: DatabaseGround = the_set if the_set is not None else EmbeddedGround(servers[0])
+    for server in servers:
+        server.folder.mkdir()
+    proxy = Proxy([server.port for server in servers])
     world: World | None = None
     try:
         if disk is not None and not disk.mount():
             disk = None
         await database.open()
-        await server.open()
+        if redis is not None:
+            await redis.open()
+        for server in servers:
+            await server.open()
         await proxy.open()
-        world = World(order.size, order.seed, server.port, proxy.port, recorder)
+        world = World(order.size, order.seed, servers[0].port, proxy.port, recorder)
         await world.make()
-        crowd = await _make_crowd(world, order.size, server.port)
+        crowd = await _make_crowd(world, order.size, servers[0].port)
         say(f"{len(world.people)} people in {len(world.rooms)} chats, {len(plan)} steps")
         world.begin()
         await asyncio.sleep(WARM_UP_S)
-        ground = Grounds(server, database, proxy, crowd, recorder, random.Random())
+        ground = Grounds(servers, database, proxy, crowd, recorder, random.Random())
         ground.trouble = Path(environ[bad_plugin.VARIABLE]) if environ else None
-        ground.disk = disk
+        ground.disk, ground.redis = disk, redis
         for step in plan:
             await asyncio.sleep(step.pause_s)
             await _take(step, ground, say)
@@ -117,13 +128,17 @@ async def _drill(order: Order, folder: Path, say: Callable[[str], None]) -> Repo
         if world is not None:
             await world.close()
         await proxy.close()
-        await server.close()
+        for server in servers:
+            await server.close()
+        if redis is not None:
+            await redis.close()
         await database.close()
         if disk is not None:
             disk.unmount()
         recorder.close()
-    for end in server.ends:
-        say(end)
+    for server in servers:
+        for end in server.ends:
+            say(end)
     return check(recorder.records, truth)
 
 

@@ -383,8 +383,8 @@ class GroupHandler(HistoryHandler):
             await self.services.chats.join(self.user, chat.id)
         if self.user.id not in chat.members or chat.is_deleted:
             raise errors.NotAMember  # removed in between
-        if self.protocol.entered.add(chat, self.user.id):
-            self._tell(chat, is_enter=True)
+        is_new = self.protocol.entered.add(chat, self.user.id)
+        self._tell(chat, is_enter=True, is_new=is_new)
 
     async def _leave(self, chat: models.Chat) -> None:
         is_membership_over = chat.policy is models.JoinPolicy.OPEN and chat.owner_id != self.user.id
@@ -396,9 +396,10 @@ class GroupHandler(HistoryHandler):
             await self.services.chats.edit(self.user, chat.id, remove_ids=[self.user.id])
         self._tell(chat, is_enter=False)
 
-    def _tell(self, chat: models.Chat, *, is_enter: bool) -> None:
+    def _tell(self, chat: models.Chat, *, is_enter: bool, is_new: bool = True) -> None:
+        """Tell those who are in it; and other processes, of which one that began anew may not know what is old here."""
         entered = self.protocol.entered
-        user_ids = tuple(entered.list_in(chat))
+        user_ids = tuple(entered.list_in(chat)) if is_new else ()
         self.services.bus.publish(GroupActivity(chat.id, self.user, is_enter, user_ids, entered.process))
 
 

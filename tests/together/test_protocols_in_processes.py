@@ -131,3 +131,29 @@ async def test_sockets_on_another_process_end_with_their_session(novas, ports, p
     async with asyncio.timeout(25):
         while (packet := await client.receive()) is not None:
             assert packet["action"] == "logout"
+
+
+@pytest.mark.gen_test
+async def test_process_that_began_anew_learns_who_enters_a_group_again(novas, ports, people):
+    anna = await people("anna")
+    token = await new_token(anna)
+
+    async def call(path, body):
+        headers = {"authentication": token}
+        answer = await anna.request("POST", f"/http{path}", body, headers=headers, with_cookie=False)
+        assert answer.status == 200, answer.body
+        return answer.json["data"]
+
+    group_id = (await call("/chat_groups", {"name": "Tea"}))["chat_group_id"]
+    await call(f"/chat_groups/{group_id}", {"is_enter": True})
+    client = await CLIENTS["rooms"].connect(ports[1], token)
+    anna.keep(client)
+    for nova in novas:
+        await nova.plugins_told()
+    [entered] = [protocol.entered for protocol in novas[1].hub._protocols if protocol.name == "rooms"]
+    chat = await novas[1].services.chats.get(group_id)
+    await settle(lambda: entered.list_in(chat) == [anna.id])
+    entered.remove_chat(group_id)  # as it is after a start
+    await call(f"/chat_groups/{group_id}", {"is_enter": True})
+    await settle(lambda: entered.list_in(chat) == [anna.id])
+    assert [packet["type"] for packet in await client.drain()].count("group_chat_activitity") <= 1, "told once"

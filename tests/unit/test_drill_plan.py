@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from click.testing import CliRunner
 
 from nova_tornado.cli import nova
+from nova_tornado.drill.catalogue import ALL, faults_of
 from nova_tornado.drill.faults import FAULTS
 from nova_tornado.drill.history import send_of, text_of
 from nova_tornado.drill.plan import make_plan
-from nova_tornado.drill.run import faults_of
 
 
 def test_same_seed_makes_the_same_plan_and_another_one_another():
@@ -30,8 +31,9 @@ def test_each_fault_comes_even_if_there_is_little_time():
 
 
 def test_faults_of_sets_need_a_set():
-    assert set(faults_of(True)) == FAULTS.keys() - {"full-disk"}
-    assert set(faults_of(False)) == FAULTS.keys() - {"step-down"}
+    assert set(faults_of(is_set=True)) == FAULTS.keys() - {"full-disk"}
+    assert set(faults_of(is_set=False)) == FAULTS.keys() - {"step-down"}
+    assert set(faults_of(is_set=True, workers=2, has_redis=True)) == ALL.keys() - {"full-disk"}
 
 
 def test_text_names_its_send_and_its_version():
@@ -45,7 +47,11 @@ def test_fault_that_there_is_not_is_refused():
     assert "there is no fault 'earthquake'" in result.output
 
 
-def test_fault_of_sets_is_refused_without_one():
-    result = CliRunner().invoke(nova, ["drill", "--faults", "step-down"])
+@pytest.mark.parametrize(
+    ("fault", "need"),
+    [("step-down", "a replica set of three"), ("worker-kill", "--workers 2"), ("redis-kill", "--redis auto")],
+)
+def test_fault_that_needs_more_is_refused(fault, need):
+    result = CliRunner().invoke(nova, ["drill", "--faults", fault])
     assert result.exit_code == 2
-    assert "step-down needs a replica set" in result.output
+    assert f"{fault} needs {need}" in result.output
