@@ -1,6 +1,6 @@
 """The action ``resume``. Source: contract "actions" section 8; decision 12.
 
-Random histories over all protocols are in ``tests/together/test_resume.py``.
+Random histories over all protocols are in ``tests/together/test_resumed_states.py``.
 """
 
 import pytest
