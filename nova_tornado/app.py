@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -59,7 +60,7 @@ from nova_tornado.web.health import HealthHandler
 from nova_tornado.web.limits import RequestLimits
 from nova_tornado.web.metrics import METRICS_PATH, HttpCounts, LoopLag, MetricsHandler, ServerCollector
 from nova_tornado.web.origin import OriginPolicy
-from nova_tornado.web.pages import ABOUT_PATH, About, AboutHandler, ClientPart, Pages, SpokenProtocol
+from nova_tornado.web.pages import ABOUT_PATH, About, AboutHandler, ClientPart, Pages, SpokenProtocol, make_modules
 from nova_tornado.web.pages import ROUTES as PAGE_ROUTES
 from nova_tornado.web.services import Services
 
@@ -95,6 +96,26 @@ def describe_plugins(settings: Settings) -> list[PluginInfo]:
         return Plugins(settings.plugins_off).infos
     except PluginError as error:
         raise StartError(str(error)) from error
+
+
+def load_for_workers(settings: Settings) -> None:
+    """Load what every worker needs, before it is forked: they share it then, and start the sooner.
+
+    Raises:
+        StartError: a plugin is not as it should be.
+    """
+    try:
+        parts, folders = _client_parts(Plugins(settings.plugins_off))
+    except PluginError as error:
+        raise StartError(str(error)) from error
+    make_modules(tuple(parts), tuple(folders.items()))
+
+
+def _client_parts(plugins: Plugins) -> tuple[list[ClientPart], dict[str, Path]]:
+    """The plugins' parts of the browser client, and where the files of each plugin lie."""
+    modules = plugins.collect_client_modules()
+    parts = [ClientPart(plugin, each.entry, each.messages, each.stylesheet) for plugin, each in modules]
+    return parts, {plugin: each.folder for plugin, each in modules}
 
 
 class NovaApp:
@@ -265,9 +286,7 @@ class NovaApp:
         return protocols
 
     def _open_pages(self) -> None:
-        modules = self._plugins.collect_client_modules()
-        parts = [ClientPart(plugin, each.entry, each.messages, each.stylesheet) for plugin, each in modules]
-        self.services.pages.open(self._client_config, parts, {plugin: each.folder for plugin, each in modules})
+        self.services.pages.open(self._client_config, *_client_parts(self._plugins))
 
     def _about(self, protocols: list[tuple[str, MountedProtocol]]) -> About:
         spoken = [SpokenProtocol(NATIVE_NAME, _shown_paths(NATIVE_ROUTES))]

@@ -233,10 +233,10 @@ class Supervisor:
         self._selector.register(self._wakeups, selectors.EVENT_READ)
 
     def _load(self) -> None:
-        from nova_tornado.app import StartError, describe_plugins
+        from nova_tornado.app import StartError, load_for_workers
 
         try:
-            describe_plugins(self._settings)
+            load_for_workers(self._settings)
         except StartError as error:
             raise ServerError(str(error)) from None
         loop_factory()

@@ -117,7 +117,7 @@ def script_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
-class _Made(NamedTuple):
+class MadeModules(NamedTuple):
     """What the client's page refers to, as paths: ``files`` has all of them."""
 
     files: StaticFiles
@@ -129,10 +129,14 @@ class _Made(NamedTuple):
 
 
 @lru_cache(MADE_MAX_COUNT)
-def _make_modules(parts: tuple[ClientPart, ...], folders: tuple[tuple[str, Path], ...]) -> _Made:
+def make_modules(parts: tuple[ClientPart, ...], folders: tuple[tuple[str, Path], ...]) -> MadeModules:
     """Read all files and put modules and style sheets together.
 
-    It takes more than half of a start, so the Novas of one process share it: a test process has hundreds.
+    It takes more than half of a start, so it is done once for all Novas of one process, and of its forks.
+
+    Args:
+        parts: of plugins.
+        folders: where the parts' files lie, by the plugin's name.
     """
     files = StaticFiles(dict(folders))
     own_sheets = [f"styles/{name}.css" for name in STYLESHEETS]
@@ -148,7 +152,7 @@ def _make_modules(parts: tuple[ClientPart, ...], folders: tuple[tuple[str, Path]
         return files.pack_modules(f"{PLUGINS_FOLDER}/{part.plugin}", part.entry, part.entry)
 
     entries = {part: entry_of(part) for part in parts}
-    return _Made(files, entries, sheets, main, imports, files.needed_by([main, *entries.values()], imports))
+    return MadeModules(files, entries, sheets, main, imports, files.needed_by([main, *entries.values()], imports))
 
 
 class Pages:
@@ -175,7 +179,7 @@ class Pages:
             folders: where the parts' files lie, by the plugin's name.
         """
         self._loader = Loader(str(own_folder("templates")), whitespace="all")
-        made = _make_modules(tuple(parts), tuple(folders.items()))
+        made = make_modules(tuple(parts), tuple(folders.items()))
         self.files = files = made.files
         self._entries, sheets, main, imports, modules = made.entries, made.sheets, made.main, made.imports, made.modules
         import_map = script_json({"imports": {name: files.url(path) for name, path in imports.items()}})
