@@ -60,11 +60,12 @@ ALONE = ("chat_list", "growth", "memory_history", "filters")
 
 ONE_AND_TWO = ("nova", "nova:workers-2", "nova:methods", "nova:methods+workers-2")
 FANNING_OUT = (*ONE_AND_TWO, "ejabberd", "baseline:node-ws", "baseline:c-send", "baseline:c-tick")
+FANNING_OUT_100 = ("nova", "nova:workers-2", "ejabberd", "baseline:node-ws", "baseline:c-send")
 ENGINE = (
     Section("fanout", "fanout", FANNING_OUT, {"paced_rate": 20}, (Fanout, PacedFanout)),
-    Section("fanout_100", "fanout", FANNING_OUT, {"members": 100}, (Fanout100,)),
+    Section("fanout_100", "fanout", FANNING_OUT_100, {"members": 100}, (Fanout100,)),
     Section("pair", "pair", (*ONE_AND_TWO, "ejabberd")),
-    Section("idle", "idle", ("nova", "nova:workers-2", "nova:methods", "ejabberd", "baseline:c-send")),
+    Section("idle", "idle", ("nova", "nova:workers-2", "ejabberd", "baseline:c-send")),
     Section("history", "history", ("nova", "nova:resume", "nova:workers-2", "nova:resume+workers-2", "ejabberd")),
 )
 """What the targets of the path from a socket to the others need, and no more."""
@@ -72,11 +73,12 @@ LARGE = {"all": ALL, "engine": ENGINE}
 DEFAULT_PEERS = {**{section.key: section.peers for section in ALL}, **dict.fromkeys(ALONE, ("nova",))}
 ROUNDS = 3
 QUICK_ROUNDS = 2
+ENGINE_OPTIONS = Options(run_s=2.0)
 QUICK = Options(run_s=1.5, members=200, pairs=50, idle=300, history=1000, chats=200, short_chat=1000, long_chat=50_000)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    base = QUICK if arguments.quick else Options()
+    base = QUICK if arguments.quick else ENGINE_OPTIONS if arguments.work == "engine" else Options()
     given = {f.name: value for f in fields(Options) if (value := getattr(arguments, f.name)) is not None}
     return replace(base, **given)
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 WORK = Path(os.environ.get("BENCH_WORK") or Path(tempfile.gettempdir()) / "nova-bench")
@@ -47,6 +47,14 @@ def tree(roots: Sequence[int]) -> list[int]:
             found.append(pid)
             todo += children.get(pid, [])
     return found
+
+
+def unpin(roots: Sequence[int]) -> None:
+    """Let all threads of the trees run on any CPU, for work that is not measured."""
+    for pid in tree(roots):
+        with suppress(OSError):  # it, or a thread of it, has ended meanwhile
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), range(os.cpu_count() or 1))
 
 
 def tree_cpu_s(roots: Sequence[int]) -> float:

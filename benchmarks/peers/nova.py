@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 
 from benchmarks.harness.client import Connection, Hub
 from benchmarks.harness.peer import Peer
-from benchmarks.harness.processes import RUN, Servers, empty_folder
+from benchmarks.harness.processes import RUN, Servers, empty_folder, unpin
 from benchmarks.harness.wire import Response, masked_frame, read_until, tcp_connect, websocket_connect
 from benchmarks.peers.nova_api import Account, NovaApi
 
@@ -129,6 +129,7 @@ class Nova(Peer):
             self._tokens = self.api.each(self.api.new_token, map(_name, range(users)))
 
     def _make(self, work: str, users: int) -> _Made:
+        unpin(self.roots)  # it is stopped afterwards
         made = _Made(RUN / f"made-{len(_MADE)}", self.register(users))
         accounts = made.accounts
         if work in ("pair", "idle"):
