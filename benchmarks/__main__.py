@@ -1,4 +1,4 @@
-"""python benchmarks all [--quick] | WORK [PEER,PEER…] [options]."""
+"""python benchmarks all|engine [--quick] | WORK [PEER,PEER…] [options]."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import FrameType
 
@@ -20,53 +20,106 @@ from benchmarks.peers import NAMES, make
 from benchmarks.runner import Results, run_in_turn, run_together
 from benchmarks.tables import target_table, work_table
 from benchmarks.works import WORKS
-from benchmarks.works.work import Options
+from benchmarks.works.fanout import Fanout, Fanout100, PacedFanout
+from benchmarks.works.work import Options, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table, or two, of a larger run.
+
+    Attributes:
+        key: under which the targets find it.
+        work: its name.
+        peers: who takes part.
+        sizes: what differs from the sizes asked for.
+        views: how its results are shown.
+    """
+
+    key: str
+    work: str
+    peers: Sequence[str]
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    views: Sequence[type[Work]] = ()
+
+    def print_tables(self, results: Results) -> None:
+        """Print what was measured."""
+        for view in self.views or [WORKS[self.work]]:
+            print(work_table(view, results), flush=True)
+
 
 CHATTING = ("nova", "prototype:handler", "prototype:raw", "ejabberd")
-TABLE = {
-    "fanout": NAMES,
-    "pair": CHATTING,
-    "idle": (*CHATTING, "baseline:c-send", "baseline:tornado-sock"),
-    "history": ("nova", "prototype:handler", "prototype:handler+memory", "ejabberd"),
-}
-"""Who takes part in the whole table; the works of Nova alone come after these."""
+ALL = (
+    Section("fanout", "fanout", NAMES),
+    Section("pair", "pair", CHATTING),
+    Section("idle", "idle", (*CHATTING, "baseline:c-send", "baseline:tornado-sock")),
+    Section("history", "history", ("nova", "prototype:handler", "prototype:handler+memory", "ejabberd")),
+)
+"""The whole table; the works of Nova alone come after it."""
 ALONE = ("chat_list", "growth", "memory_history", "filters")
-DEFAULT_PEERS = {**TABLE, **dict.fromkeys(ALONE, ("nova",))}
+
+ONE_AND_TWO = ("nova", "nova:workers-2", "nova:methods", "nova:methods+workers-2")
+FANNING_OUT = (*ONE_AND_TWO, "ejabberd", "baseline:node-ws", "baseline:c-send", "baseline:c-tick")
+FANNING_OUT_100 = ("nova", "nova:workers-2", "ejabberd", "baseline:node-ws", "baseline:c-send")
+ENGINE = (
+    Section("fanout", "fanout", FANNING_OUT, {"paced_rate": 20}, (Fanout, PacedFanout)),
+    Section("fanout_100", "fanout", FANNING_OUT_100, {"members": 100}, (Fanout100,)),
+    Section("pair", "pair", (*ONE_AND_TWO, "ejabberd")),
+    Section("idle", "idle", ("nova", "nova:workers-2", "ejabberd", "baseline:c-send")),
+    Section("history", "history", ("nova", "nova:resume", "nova:workers-2", "nova:resume+workers-2", "ejabberd")),
+)
+"""What the targets of the path from a socket to the others need, and no more."""
+LARGE = {"all": ALL, "engine": ENGINE}
+DEFAULT_PEERS = {**{section.key: section.peers for section in ALL}, **dict.fromkeys(ALONE, ("nova",))}
 ROUNDS = 3
 QUICK_ROUNDS = 2
+ENGINE_OPTIONS = Options(run_s=2.0)
 QUICK = Options(run_s=1.5, members=200, pairs=50, idle=300, history=1000, chats=200, short_chat=1000, long_chat=50_000)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    base = QUICK if arguments.quick else Options()
+    base = QUICK if arguments.quick else ENGINE_OPTIONS if arguments.work == "engine" else Options()
     given = {f.name: value for f in fields(Options) if (value := getattr(arguments, f.name)) is not None}
     return replace(base, **given)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Nova and its peers, side by side.")
-    parser.add_argument("work", choices=["all", *WORKS])
+    parser.add_argument("work", choices=[*LARGE, *WORKS])
     parser.add_argument("peers", nargs="?", help="names with commas between; ratios are to the first; see README.md")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see whether all works")
     parser.add_argument("--rounds", type=int, help=f"runs of each peer [default: {ROUNDS}]")
-    for field in fields(Options):
-        flag = "--" + field.name.replace("_", "-")
-        parser.add_argument(flag, type=type(field.default), help=f"[default: {field.default}]")
+    for option in fields(Options):
+        flag = "--" + option.name.replace("_", "-")
+        parser.add_argument(flag, type=type(option.default), help=f"[default: {option.default}]")
     return parser
 
 
-def _run_all(options: Options, rounds: int) -> dict[str, Results]:
-    """The whole table, each work's part printed as soon as it is there."""
+def _run_sections(sections: Sequence[Section], options: Options, rounds: int) -> dict[str, Results]:
+    """Several tables, each printed as soon as it is there."""
     results: dict[str, Results] = {}
-    for name, peers in TABLE.items():
-        results[name] = run_in_turn(WORKS[name], peers, options, rounds)
+    for section in sections:
+        sizes = replace(options, **section.sizes)  # type: ignore[arg-type]
+        results[section.key] = run_in_turn(WORKS[section.work], section.peers, sizes, rounds)
+        section.print_tables(results[section.key])
+    return results
+
+
+def _run_alone(options: Options, rounds: int) -> dict[str, Results]:
+    """The works of Nova alone."""
+    results = {"chat_list": run_in_turn(WORKS["chat_list"], ["nova"], options, rounds)}
+    results |= {"filters": run_in_turn(WORKS["filters"], ["nova"], options, rounds)}
+    results |= run_together([WORKS["growth"], WORKS["memory_history"]], "nova", options, rounds)
+    for name in results:
         print(work_table(WORKS[name], results[name]), flush=True)
-    alone = {"chat_list": run_in_turn(WORKS["chat_list"], ["nova"], options, rounds)}
-    alone |= {"filters": run_in_turn(WORKS["filters"], ["nova"], options, rounds)}
-    alone |= run_together([WORKS["growth"], WORKS["memory_history"]], "nova", options, rounds)
-    for name in alone:
-        print(work_table(WORKS[name], alone[name]), flush=True)
-    results |= alone
+    return results
+
+
+def _run_large(name: str, options: Options, rounds: int) -> dict[str, Results]:
+    """All that a name stands for, and the targets."""
+    results = _run_sections(LARGE[name], options, rounds)
+    if name == "all":
+        results |= _run_alone(options, rounds)
     print(target_table(results), flush=True)
     return results
 
@@ -99,10 +152,10 @@ def main() -> None:
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
     options = _options(arguments)
     try:
-        if arguments.work == "all":
+        if arguments.work in LARGE:
             if arguments.peers:
-                parser.error("the whole table has its own peers")
-            results = _run_all(options, rounds)
+                parser.error(f"{arguments.work} has its own peers")
+            results = _run_large(arguments.work, options, rounds)
         else:
             peers = arguments.peers.split(",") if arguments.peers else DEFAULT_PEERS[arguments.work]
             results = _run_one(arguments.work, peers, options, rounds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,9 @@ from benchmarks.harness.peer import Peer
 from benchmarks.harness.results import Figures, record, say
 from benchmarks.peers import make
 from benchmarks.works.work import Options, Work
+
+PINGS_S = 5.0
+"""How often pings are answered while another peer is prepared; servers wait for 30 s and more."""
 
 Results = dict[str, list[Figures]]
 """The runs of each peer, by its name; a peer that failed has none, or fewer than the others."""
@@ -52,8 +56,7 @@ def _run(work_types: Sequence[type[Work]], names: Sequence[str], options: Option
                 work = work_type(peer, options)
                 stack.callback(work.close)
                 started = time.monotonic()
-                _answer_pings(works, failed)
-                with _leaving_out(peer, f"preparation for {work.name}", failed):
+                with _leaving_out(peer, f"preparation for {work.name}", failed), _answering_pings(works, failed):
                     work.prepare()
                     works.append(work)
                     say(f"{peer.name}: ready for {work.name} after {time.monotonic() - started:.1f} s")
@@ -75,6 +78,24 @@ def _answer_pings(works: Sequence[Work], failed: set[Peer]) -> None:
         if work.peer not in failed:
             with _leaving_out(work.peer, f"{work.name}, idle", failed):
                 work.hub.answer_pings()
+
+
+@contextmanager
+def _answering_pings(works: Sequence[Work], failed: set[Peer]) -> Iterator[None]:
+    """Answer pings of these works beside what is done meanwhile, which may take longer than a server's patience."""
+    is_over = threading.Event()
+
+    def answer() -> None:
+        while not is_over.wait(PINGS_S):
+            _answer_pings(works, failed)
+
+    beside = threading.Thread(target=answer, daemon=True)
+    beside.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        beside.join()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Server processes: started on one CPU, accounted as a tree, stopped by their ids."""
+"""Server processes: started on the servers' CPU, accounted as a tree, stopped by their ids."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 WORK = Path(os.environ.get("BENCH_WORK") or Path(tempfile.gettempdir()) / "nova-bench")
 RUN = WORK / f"run-{os.getpid()}"
 """Data and logs of the servers of this run, which may not be alone; kept until the next run."""
 LOCK = Path(os.environ.get("BENCH_LOCK") or Path(tempfile.gettempdir()) / "bench.lock")
-SERVER_CPU = int(os.environ.get("BENCH_SERVER_CPU", "0"))
+SERVER_CPUS = os.environ.get("BENCH_SERVER_CPU", "0").split(",")
 CLIENT_CPU = int(os.environ.get("BENCH_CLIENT_CPU", "1"))
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -47,6 +47,14 @@ def tree(roots: Sequence[int]) -> list[int]:
             found.append(pid)
             todo += children.get(pid, [])
     return found
+
+
+def unpin(roots: Sequence[int]) -> None:
+    """Let all threads of the trees run on any CPU, for work that is not measured."""
+    for pid in tree(roots):
+        with suppress(OSError):  # it, or a thread of it, has ended meanwhile
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), range(os.cpu_count() or 1))
 
 
 def tree_cpu_s(roots: Sequence[int]) -> float:
@@ -91,12 +99,14 @@ def command_of(pid: int) -> str:
 
 
 def _busy_s() -> float:
-    """Seconds that the servers' CPU was busy with whatever since boot."""
+    """Seconds that the servers' CPUs were busy with whatever since boot."""
+    busy = 0
     for line in Path("/proc/stat").read_text().splitlines():
-        if line.startswith(f"cpu{SERVER_CPU} "):
-            ticks = [int(x) for x in line.split()[1:]]
-            return (sum(ticks) - ticks[3] - ticks[4]) / TICKS_PER_S  # less idle and iowait
-    return 0.0
+        name, *rest = line.split()
+        if name.startswith("cpu") and name.removeprefix("cpu") in SERVER_CPUS:
+            ticks = [int(x) for x in rest]
+            busy += sum(ticks) - ticks[3] - ticks[4]  # less idle and iowait
+    return busy / TICKS_PER_S
 
 
 class Meter:
@@ -106,7 +116,7 @@ class Meter:
         wall_s: wall time.
         server_s: CPU of the server tree.
         client_s: CPU of this process.
-        others_share: share of the servers' CPU that something else used: the noise of the run.
+        others_share: share of the servers' CPUs that something else used: the noise of the run.
     """
 
     def __init__(self, roots: Sequence[int]) -> None:
@@ -152,11 +162,11 @@ class Servers:
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a process on the servers' CPU; its output goes to RUN/<log_name>.log, which starts empty.
+        """Start a process on the servers' CPUs; its output goes to RUN/<log_name>.log, which starts empty.
 
         It gets SIGTERM if this process dies, so that a killed benchmark leaves nothing behind.
         """
-        pinned = ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", str(SERVER_CPU), *map(str, command)]
+        pinned = ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", ",".join(SERVER_CPUS), *map(str, command)]
         with (RUN / f"{log_name}.log").open("wb") as log:
             process = subprocess.Popen(
                 pinned,

@@ -1,31 +1,54 @@
-"""Nova itself, over its native protocol, with its embedded database."""
+"""Nova itself, over its native protocol or over methods, with its embedded database."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote_plus
 
 from benchmarks.harness.client import Connection, Hub
 from benchmarks.harness.peer import Peer
-from benchmarks.harness.processes import RUN, Servers, empty_folder
-from benchmarks.harness.wire import Response, masked_frame, tcp_connect, websocket_connect
+from benchmarks.harness.processes import RUN, Servers, empty_folder, unpin
+from benchmarks.harness.wire import Response, masked_frame, read_until, tcp_connect, websocket_connect
 from benchmarks.peers.nova_api import Account, NovaApi
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY = re.compile(r"^Nova is ready on http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 PAGE_MESSAGES = 100
 SHORT_AVATAR = "http://localhost/a.png"
+WORKERS = re.compile(r"workers-([1-9][0-9]?)")
+VARIANTS = ("short-avatars", "resume", "methods", "workers-N")
+
+
+def _name(index: int) -> str:
+    return f"u{index}"
+
+
+@dataclass(slots=True)
+class _Made:
+    """What `prepare` has made for one work, with the data folder of a server that was stopped."""
+
+    folder: Path
+    accounts: list[Account]
+    pair_chats: list[int] = field(default_factory=list)
+    group: int = 0
+
+
+_MADE: dict[tuple[str, int, bool], _Made] = {}
+"""By work, number of users, and whether avatars are short."""
 
 
 class Nova(Peer):
-    """`nova`, `nova:short-avatars` or `nova:resume`.
+    """`nova`, or `nova:VARIANT` with `short-avatars`, `resume`, `methods` or `workers-N`, joined by `+`.
 
     A registered user gets an avatar in the form of a data: URI, which stands in every message of his. The variant
     `short-avatars` gives each user a short URL instead, which makes a message about as long as the prototype's.
-    `resume` reads the last messages over the WebSocket, as a client that missed them.
+    `resume` reads the last messages over the WebSocket, as a client that missed them. `methods` has all connections
+    speak that protocol. `workers-N` is a server of N workers, on the same CPU; the kernel spreads the connections.
     """
 
     works = Peer.works | {"chat_list", "growth", "memory_history", "filters"}
@@ -33,14 +56,23 @@ class Nova(Peer):
 
     def __init__(self, variant: str) -> None:
         super().__init__(f"nova:{variant}" if variant else "nova")
-        if variant not in ("", "short-avatars", "resume"):
-            raise ValueError(f"no variant {variant!r} of nova: short-avatars, resume")
-        self._has_short_avatars = variant == "short-avatars"
-        self._reads_by_resume = variant == "resume"
+        extras = set(variant.split("+")) if variant else set()
+        workers = {extra: int(found[1]) for extra in extras if (found := WORKERS.fullmatch(extra))}
+        if not extras <= {"short-avatars", "resume", "methods", *workers} or len(workers) > 1:
+            raise ValueError(f"no variant {variant!r} of nova: {', '.join(VARIANTS)}")
+        self._has_short_avatars = "short-avatars" in extras
+        self._reads_by_resume = "resume" in extras
+        self._speaks_methods = "methods" in extras
+        self._workers = next(iter(workers.values()), 1)
+        if self._workers > 1:  # the works of Nova alone look at one process
+            self.works = Peer.works
+        if self._speaks_methods:  # that protocol has no histories in pages
+            self.works = Peer.works - {"history"}
         self._cursor = 0
-        self._name = self.name.replace(":", "-")
+        self._name = re.sub("[:+]", "-", self.name)
         self._data = RUN / self._name
         self._accounts: list[Account] = []
+        self._tokens: list[str] = []
         self._pair_chats: list[int] = []
         self._group = 0
         self._long_chats: tuple[int, int] | None = None
@@ -60,9 +92,8 @@ class Nova(Peer):
         beside = Path(sys.executable).with_name("nova")
         program = beside if beside.exists() else ROOT / ".venv" / "bin" / "nova"
         flags = ["--host", "127.0.0.1", "--port", "0", "--data", self._data, "--bcrypt-rounds", "4"]
-        process = self.servers.spawn(
-            [program, "serve", *flags, "--rate-limits", "off"], self._name, environ={"PYTHONUNBUFFERED": "1"}, cwd=RUN
-        )
+        flags += ["--rate-limits", "off", "--workers", self._workers]
+        process = self.servers.spawn([program, "serve", *flags], self._name, environ={"PYTHONUNBUFFERED": "1"}, cwd=RUN)
         self.roots = [process.pid]
         log = RUN / f"{self._name}.log"
         self.servers.wait_for(lambda: bool(READY.search(log.read_text())), "Nova's ready line")
@@ -77,18 +108,41 @@ class Nova(Peer):
         return f"mongodb://{quote_plus(os.fspath(self._data / 'run' / 'mongod.sock'))}/?directConnection=true"
 
     def prepare(self, work: str, users: int) -> None:
-        """Register the users; a group for `fanout` and `history`, friendships of two for `pair` and `idle`."""
-        accounts = self._accounts = self.register(users)
+        """Register the users; a group for `fanout` and `history`, friendships of two for `pair` and `idle`.
+
+        That takes a while, so it is done once: the next peers of this run get a copy of the data. All start anew on it.
+        """
+        made = _MADE.get((work, users, self._has_short_avatars))
+        if made is None:
+            made = _MADE[work, users, self._has_short_avatars] = self._make(work, users)
+            self.servers.stop()
+            shutil.copytree(self._data, made.folder, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
+        else:
+            self.servers.stop()
+            shutil.rmtree(self._data)
+            shutil.copytree(made.folder, self._data)
+        self.restart()
+        self._accounts, self._pair_chats, self._group = made.accounts, made.pair_chats, made.group
+        if work == "idle":  # or what is read for the first time would be counted as memory of connections
+            self.api.each(self.api.chat_ids, self._accounts)
+        if self._speaks_methods:
+            self._tokens = self.api.each(self.api.new_token, map(_name, range(users)))
+
+    def _make(self, work: str, users: int) -> _Made:
+        unpin(self.roots)  # it is stopped afterwards
+        made = _Made(RUN / f"made-{len(_MADE)}", self.register(users))
+        accounts = made.accounts
         if work in ("pair", "idle"):
             self.api.each(lambda k: self.api.befriend(accounts[k], accounts[k + 1]), range(0, users - 1, 2))
         if work == "pair":
-            self._pair_chats = [chats[0] for chats in self.api.each(self.api.chat_ids, accounts[::2])]
+            made.pair_chats = [chats[0] for chats in self.api.each(self.api.chat_ids, accounts[::2])]
         if work in ("fanout", "history"):
-            self._group = self.new_group(accounts)
+            made.group = self.new_group(accounts)
+        return made
 
     def register(self, count: int) -> list[Account]:
         """New users u0, u1, …"""
-        accounts = self.api.each(self.api.register, (f"u{index}" for index in range(count)))
+        accounts = self.api.each(self.api.register, map(_name, range(count)))
         if self._has_short_avatars:
             change = {"avatar_url": SHORT_AVATAR}
             self.api.each(lambda account: self.api.call("PATCH", "/user", change, account), accounts)
@@ -122,7 +176,12 @@ class Nova(Peer):
 
     def connect(self, index: int) -> Connection:
         """A WebSocket of this user."""
-        return self.connect_as(self._accounts[index], index)
+        if not self._speaks_methods:
+            return self.connect_as(self._accounts[index], index)
+        connection = websocket_connect(self.port, "/ws/chat/")
+        connection.sendall(masked_frame(b'{"method":"auth","access_token":"%s"}' % self._tokens[index].encode()))
+        read_until(connection, b'"authenticated"')
+        return Connection(connection, index)
 
     def connect_as(self, account: Account, index: int) -> Connection:
         """A WebSocket of an account."""
@@ -130,6 +189,9 @@ class Nova(Peer):
 
     def message(self, chat_id: int, body: bytes) -> bytes:
         """A message to a chat."""
+        if self._speaks_methods:
+            head = b'{"method":"send_message","args":{"chat":%d,"text":"' % chat_id
+            return masked_frame(head + body + b'"}}')
         head = b'{"action":"send_message","data":{"chat_id":%d,"content":"' % chat_id
         return masked_frame(head + body + b'"}}')
 

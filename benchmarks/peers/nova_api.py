@@ -31,6 +31,10 @@ class Account:
         self.cookie = cookie
 
 
+def _credentials(name: str) -> dict[str, str]:
+    return {"user_name": name, "password": f"{name}-secret"}
+
+
 class NovaApi:
     """Requests over kept connections, one for each thread."""
 
@@ -60,13 +64,16 @@ class NovaApi:
 
     def register(self, name: str) -> Account:
         """A new user; the answer's cookie is the session."""
-        data, cookies = self._exchange(
-            "POST", "/user/register", {"user_name": name, "password": f"{name}-secret"}, None
-        )
+        data, cookies = self._exchange("POST", "/user/register", _credentials(name), None)
         found = re.search(r"\bsessionid=([^;]+)", cookies)
         if not found:
             raise ApiError(f"no session for {name}: {cookies!r}")
         return Account(data["id"], found[1])
+
+    def new_token(self, name: str) -> str:
+        """A token of a user who was registered here."""
+        token: str = self.call("POST", "/user/token", _credentials(name))["token"]
+        return token
 
     def befriend(self, one: Account, other: Account) -> None:
         """Invitations both ways make a friendship, and with it a private chat."""

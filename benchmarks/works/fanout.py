@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmarks.harness.results import Figures, percentile_ms
-from benchmarks.works.work import Work, connect_all, send_to_chat
+from benchmarks.works.work import Options, Work, connect_all, send_to_chat
 
 
 class Fanout(Work):
@@ -13,7 +15,8 @@ class Fanout(Work):
     title = "Fan-out"
     cost = "server_cpu_s_per_million"
     cost_title = "server CPU s per 1,000,000 deliveries"
-    columns = (
+    columns: tuple[tuple[str, str], ...] = (
+        ("members", "members"),
         ("per_s", "deliveries/s"),
         ("p50_ms", "p50 ms"),
         ("p99_ms", "p99 ms"),
@@ -28,14 +31,19 @@ class Fanout(Work):
         self.peer.prepare(self.name, members)
         self._connections = connect_all(self.peer, self.hub, members, join=True)
         self.hub.sampled = {c.fd for c in self._connections[:: max(1, members // 20)]}
-        self._run(min(1.0, self.options.run_s))
+        self._run(self.options, min(1.0, self.options.run_s))
 
     def measure(self) -> Figures:
-        """One run, saturated or paced."""
-        return self._run(self.options.run_s)
+        """One run, saturated or paced, or one of each: the figures of the second are named `paced_…`."""
+        options = self.options
+        figures = self._run(options, options.run_s)
+        if options.paced_rate:
+            paced = self._run(replace(options, rate=options.paced_rate), options.run_s)
+            figures |= {f"paced_{name}": value for name, value in paced.items()}
+        return figures
 
-    def _run(self, run_s: float) -> Figures:
-        options, hub = self.options, self.hub
+    def _run(self, options: Options, run_s: float) -> Figures:
+        hub = self.hub
         sent = send_to_chat(
             self.peer,
             hub,
@@ -64,3 +72,17 @@ class Fanout(Work):
             "p50_ms": percentile_ms(hub.latencies_ns, 0.5),
             "p99_ms": percentile_ms(hub.latencies_ns, 0.99),
         }
+
+
+class Fanout100(Fanout):
+    """How `fanout` with a hundred members is shown beside that with more."""
+
+    title = "Fan-out to 100 members"
+
+
+class PacedFanout(Fanout):
+    """How the second, paced part of each run of `fanout` is shown; measured it is there."""
+
+    title = "Fan-out, paced"
+    cost = "paced_server_cpu_s_per_million"
+    columns = tuple((f"paced_{name}", heading) for name, heading in Fanout.columns)

@@ -23,6 +23,7 @@ class Options:
         senders: how many of them send.
         window: messages that are always under way in a saturated run.
         rate: messages per second of `fanout`; 0 = saturated.
+        paced_rate: messages per second of a second, paced part of each run of `fanout`; 0 = there is none.
         pairs: of `pair`.
         idle: connections of `idle`.
         clients: who ask for the history at the same time.
@@ -38,8 +39,9 @@ class Options:
     senders: int = 10
     window: int = 10
     rate: float = 0.0
+    paced_rate: float = 0.0
     pairs: int = 200
-    idle: int = 2000
+    idle: int = 5000
     clients: int = 10
     history: int = 10_000
     chats: int = 1000
