@@ -176,13 +176,15 @@ def may_use_apt() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def install_with_apt(packages: tuple[str, ...] = DEBIAN_PACKAGES) -> None:
+def install_with_apt(
+    packages: tuple[str, ...] = DEBIAN_PACKAGES, reason: str = "for the tests in tests/browser"
+) -> None:
     """Installs packages of the system, quietly.
 
     Raises:
         BrowserError: apt-get failed.
     """
-    say(f"installing {', '.join(packages)} with apt-get, for the tests in tests/browser (once; this takes a minute)")
+    say(f"installing {', '.join(packages)} with apt-get, {reason} (once; this takes a minute)")
     order = ["apt-get", "install", "-qy", "--no-install-recommends", *packages]
     environ = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     done = _run(order, environ)
