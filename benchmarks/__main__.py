@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ if not __package__:  # run by its path: the package lies beside, not on, the sea
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from benchmarks.harness.processes import CLIENT_CPU, prepare_folders
+from benchmarks.harness.results import say
 from benchmarks.peers import NAMES, make
 from benchmarks.runner import Results, run_in_turn, run_together
 from benchmarks.tables import target_table, work_table
@@ -117,10 +119,12 @@ def _run_alone(options: Options, rounds: int) -> dict[str, Results]:
 
 def _run_large(name: str, options: Options, rounds: int) -> dict[str, Results]:
     """All that a name stands for, and the targets."""
+    started = time.monotonic()
     results = _run_sections(LARGE[name], options, rounds)
     if name == "all":
         results |= _run_alone(options, rounds)
     print(target_table(results), flush=True)
+    say(f"{name} took {(time.monotonic() - started) / 60:.1f} minutes")
     return results
 
 

@@ -131,7 +131,7 @@ TARGETS = (
 
 def _share(value: float) -> str:
     """A small ratio as what people say: 1/150."""
-    return f"1/{shown(1 / value)}" if value > 0 else shown(value)
+    return f"1/{shown(1 / value)}" if 0 < value < 0.5 else shown(value)
 
 
 def target_table(results: AllResults) -> str:
