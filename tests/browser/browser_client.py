@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from nova_tornado.testing.people import Person
 
-LIMIT_MS = 10_000
+LIMIT_MS = 25_000
 """Nothing takes this long; what is waited for longer is not coming."""
 
 DESKTOP = {"width": 1280, "height": 800}

@@ -89,17 +89,6 @@ def test_ctrl_c_reaches_the_whole_terminal_but_mongod_last(tmp_path):
     assert "ERROR" not in errors
 
 
-def test_warm_start_takes_less_than_a_second(start, tmp_path):
-    start(tmp_path / "data").stop()
-    times_s = []
-    # Other tests share the cores: one undisturbed start out of a few will do.
-    while not times_s or (min(times_s) >= 1.0 and len(times_s) < 5):
-        server = start(tmp_path / "data")
-        times_s.append(server.start_s)
-        server.stop()
-    assert min(times_s) < 1.0
-
-
 def test_mongod_ends_by_itself_when_the_server_is_killed(start, tmp_path):
     server = start(tmp_path / "data")
     mongod = server.mongod
@@ -113,7 +102,6 @@ def test_restart_right_after_a_kill_waits_for_the_old_mongod(start, tmp_path):
     server.stop(signal.SIGKILL)
     again = start(tmp_path / "data")
     assert again.count() == 2
-    assert again.start_s < 5.0
 
 
 def test_mongod_that_dies_under_the_server_is_restarted(start, tmp_path):
@@ -158,7 +146,7 @@ def test_second_ctrl_c_ends_the_server_at_once(start, tmp_path):
     wait_until(lambda: "stopping" in server.stderr)
     code, time_s = server.stop(signal.SIGINT)
     assert code == 130
-    assert time_s < 1.0
+    assert time_s < STOP_LIMIT_S / 2  # a stop that waits for the mongod takes longer
     os.kill(mongod, signal.SIGCONT)
     wait_for_end_of(mongod)
 

@@ -18,7 +18,8 @@ from nova_bot_chat.polls import OPTION_MAX_CHARACTERS, QUESTION_MAX_CHARACTERS, 
 from nova_bot_chat.reminders import DELAY_MAX_S, DELAY_MIN_S, TEXT_MAX_CHARACTERS, parse_duration, parse_wish
 from nova_bot_chat.summaries import SENTENCES_COUNT, Said, pick, split_sentences, summarise
 
-LONG_S = 1.0
+LONG_S = 20.0
+"""A busy machine takes a second; what grows faster than the text takes minutes."""
 """Nothing that a single message asks for may take so long."""
 
 # Texts

@@ -13,6 +13,9 @@ from nova_message_filters.words import Text, WordSet, masked, tokens_of
 from nova_tornado.domain.errors import BadField
 from nova_tornado.domain.rules import TEXT_MAX_CHARACTERS
 
+HARM_S = 10.0
+"""A busy machine takes a second; what is not linear takes minutes."""
+
 LETTERS = st.sampled_from("aAbBäÄßéΣσς笨蛋か\u3099\u0301\u200b\u00ad +-_.'’\n👍🏽🏽ﬁ②Ёеİıक़ि\U0001d41a")
 TEXTS = st.text(LETTERS | st.characters(codec="utf-8"), max_size=40)
 PHRASES = st.lists(st.text(LETTERS, max_size=6).filter(tokens_of), max_size=8)
@@ -112,7 +115,7 @@ def test_time_is_linear_whatever_words_and_text_are():
     text = Text(" ".join(["a"] * (TEXT_MAX_CHARACTERS // 2)))
     begin_s = time.thread_time()
     assert nested.is_in(text) and nested.spans(text)
-    assert time.thread_time() - begin_s < 0.5
+    assert time.thread_time() - begin_s < HARM_S
 
 
 # Patterns
@@ -160,7 +163,7 @@ def test_patterns_that_kill_other_engines_do_not_harm(pattern):
         begin_s = time.thread_time()
         compiled.is_in(Text(text))
         compiled.spans(Text(text))
-        assert time.thread_time() - begin_s < 0.5
+        assert time.thread_time() - begin_s < HARM_S
 
 
 def test_very_many_matches_count_as_one_from_some_on():

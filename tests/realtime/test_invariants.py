@@ -408,7 +408,7 @@ def test_everybody_is_told_what_is_so(nova, people, io_loop):
         await world.end()
 
     # Not made smaller after a failure: that would take minutes, and what failed leaves the world in disorder.
-    @examples(max_examples=30, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+    @examples(max_examples=15, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
     @given(STEPS)
     def check(program):
         io_loop.run_sync(lambda: asyncio.wait_for(run(program), 30))

@@ -9,7 +9,7 @@ from email.policy import SMTPUTF8
 import pytest
 
 from nova_tornado.domain.errors import BadField, EmailTaken, TooManyRequests, Unavailable, WrongCredentials
-from nova_tornado.domain.events import AccountCreated
+from nova_tornado.domain.events import AccountCreated, SignInFailed
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.services import registrations as registrations_module
 from nova_tornado.settings import Settings
@@ -82,6 +82,7 @@ async def test_opened_link_makes_the_account(registrations, begin, accounts, hap
     assert happened.take() == [] and count_persons(database) == 0
     with pytest.raises(WrongCredentials):
         await accounts.authenticate("ann.lee+x@example.org", "secret1", HOME)
+    assert [type(event) for event in happened.take()] == [SignInFailed]
     user = await registrations.confirm(token)
     assert (user.name, user.email, user.first_name, user.last_name) == (
         "Ann.Leex",

@@ -338,7 +338,7 @@ def test_change_of_a_hanging_database_gets_an_answer_in_time(hasty, frail_nova, 
         finally:
             resume(frail_mongo)
         assert all(isinstance(result, OutcomeUnknown | Unavailable) for result in results), results
-        assert took_s < 12
+        assert took_s < 30
         await settle(lambda: not nova.log._lanes)
         while not isinstance(await outcome(nova.log.send(chat, ann, "ann:2", client_id="2")), Sent):
             pass
