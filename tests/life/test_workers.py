@@ -2,11 +2,12 @@
 
 import asyncio
 import http.client
+import itertools
 import os
 import signal
 import socket
 import subprocess
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -191,9 +192,16 @@ def test_mongod_that_dies_is_started_again_and_the_workers_find_it(server):
     os.kill(old, signal.SIGKILL)
     wait_until(lambda: "the embedded database is back" in server.stderr)
     assert server.mongod != old
-    person = Person(urlsplit(server.url).port, "alice")
-    asyncio.run(person.register())
-    assert person.id
+    numbers = itertools.count(1)
+
+    def is_served():
+        """A worker says for a moment that it cannot reach the database yet."""
+        person = Person(urlsplit(server.url).port, f"alice{next(numbers)}")
+        with suppress(AssertionError):
+            asyncio.run(person.register())
+        return person.id
+
+    wait_until(is_served)
     assert server.count() == count + 1
     assert server.workers == workers
 

@@ -44,8 +44,10 @@ async def make_users(nova: NovaApp, *names: str) -> list[User]:
 
 
 async def make_group(nova: NovaApp, owner: User, *others: User) -> Chat:
-    """A group; its log begins with one system message."""
-    return await nova.services.chats.create_group_of_friends(owner, "Group", [other.id for other in others])
+    """A group; its log begins with one system message. Plugins have heard of it: the loop may stand still then."""
+    chat = await nova.services.chats.create_group_of_friends(owner, "Group", [other.id for other in others])
+    await nova.plugins_told()
+    return chat
 
 
 async def settle(condition: Callable[[], Any], limit_s: float = WAIT_S) -> Any:
