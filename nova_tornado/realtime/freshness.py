@@ -6,12 +6,15 @@ import asyncio
 import time
 from collections.abc import Collection
 
+from nova_tornado.domain.errors import Unavailable
 from nova_tornado.domain.models import Chat
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.storage.messages import Messages
 
 SOLE_WRITER_TRUST_S = 1.0
 """Where no other server writes to the database, only a command beside this one can; it is noticed within this time."""
+CATCH_UP_MAX_S = 5.0
+"""So long a reader waits for what others have written, at most; a database without answer is tried again and again."""
 
 
 class Freshness:
@@ -63,8 +66,11 @@ class Freshness:
     async def _look(self, chats: Collection[Chat]) -> None:
         read_at_s = time.monotonic()
         ends = await self._messages.find_ends([chat.id for chat in chats])
+        behind = [chat for chat in chats if ends.get(chat.id, 0) > chat.last_seq]
+        try:
+            async with asyncio.timeout(CATCH_UP_MAX_S):
+                await self._log.catch_up(behind)
+        except TimeoutError:
+            raise Unavailable from None
         for chat in chats:
-            if ends.get(chat.id, 0) > chat.last_seq:
-                await self._log.refresh(chat)
-            else:
-                chat.current_at_s = max(chat.current_at_s, read_at_s)
+            chat.current_at_s = max(chat.current_at_s, read_at_s)

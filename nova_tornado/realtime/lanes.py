@@ -94,18 +94,22 @@ class Lane:
 
     Attributes:
         is_busy: something of it is under way.
+        has_turn: it has waited for other processes, and does not do so again.
         is_stale: the chat may not be at the end of its log, and must catch up before anything is written.
         is_behind: as soon as what is under way is done, the lane is stale.
         announced: entries of other processes that came while something was under way.
+        heard: set when more of them have come; None: nobody waits for them.
         later: what waits until the chat is at the end of its log.
     """
 
     chat: Chat
     queue: deque[Send | Change] = field(default_factory=deque)
     is_busy: bool = False
+    has_turn: bool = False
     is_stale: bool = False
     is_behind: bool = False
     announced: list[Entry] | None = None
+    heard: asyncio.Event | None = None
     later: list[Callable[[], None]] | None = None
 
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from itertools import groupby
+from typing import Protocol
 
 from pymongo.errors import ConnectionFailure, OperationFailure
 
@@ -44,7 +45,8 @@ from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.counts import LogCounts
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.entry_events import EntryEvents
-from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Plan, Planner, Send, Sent, is_repeat
+from nova_tornado.realtime.lanes import Change, Documents, Draft, Lane, Placed, Planner, Send, Sent, is_repeat
+from nova_tornado.realtime.turns import Turns
 from nova_tornado.storage.database import DuplicateKeyError, MongoSession
 from nova_tornado.storage.messages import Conflict, UnknownOutcomeError
 from nova_tornado.storage.store import Store
@@ -65,13 +67,21 @@ CHANGE_ATTEMPTS = 20
 WRITER_BITS = 30
 """The numbers by which a process recognises its entries differ from those of others above so many bits."""
 
-Announce = Callable[[Chat, Sequence[Entry]], None]
-"""Told of entries of one chat that this process has written, in a row."""
+ANNOUNCED_WITHIN_S = 0.1
+"""Who was faster is given so long to tell what he has written; then it is read."""
 
 
-def _nothing(_chat: Chat) -> Plan:
-    """The plan of ``refresh``: to catch up is all."""
-    return Plan(())
+class Others(Protocol):
+    """The other processes that write to this database, as far as they can be told something."""
+
+    def announce(self, chat: Chat, entries: Sequence[Entry]) -> None:
+        """Tell them of entries of one chat that this process has written, in a row."""
+
+    def ask_turn(self, chat: Chat) -> None:
+        """Tell them that this process waits to write to a chat."""
+
+    def are_heard(self, chat: Chat) -> bool:
+        """Whether this process is told what they write to a chat."""
 
 
 class ChatLog:
@@ -82,7 +92,8 @@ class ChatLog:
 
     Attributes:
         counts: what `/metrics` tells of it.
-        announce: told of what is written here; None: there is nobody to tell.
+        turns: which of the other processes are to write first.
+        others: None: there is nobody to tell.
     """
 
     def __init__(self, store: Store, chats: ChatCache, directory: UserDirectory, bus: Bus, clock: Clock) -> None:
@@ -104,7 +115,8 @@ class ChatLog:
         self._events = EntryEvents(store.messages, directory)
         self._next_write_id = int.from_bytes(os.urandom(4), "big") << WRITER_BITS
         self._writer = self._next_write_id >> WRITER_BITS
-        self.announce: Announce | None = None
+        self.turns = Turns(self._end_wait)
+        self.others: Others | None = None
 
     # Sends
 
@@ -158,17 +170,6 @@ class ChatLog:
         self._enqueue(chat, Change(planner, before, done, origin))
         return await done
 
-    async def refresh(self, chat: Chat) -> None:
-        """Take in, and tell here, what other processes have written to a chat.
-
-        Args:
-            chat: as the chat cache has it; it may turn out to be deleted.
-        """
-        done: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
-        self._enqueue(chat, Change(_nothing, (), done))
-        with suppress(ChatUnknown):
-            await done
-
     def _enqueue(self, chat: Chat, item: Send | Change) -> None:
         lane = self._lanes.get(chat.id)
         if lane is None:
@@ -182,6 +183,12 @@ class ChatLog:
         self._ready.append(lane)
         if self._committer is None:
             self._committer = asyncio.create_task(self._commit_batches(), name="log committer", context=Context())
+
+    def _end_wait(self, chat_id: int) -> None:
+        """The others have written to a chat (``Turns``)."""
+        lane = self._lanes[chat_id]
+        lane.has_turn = True  # whatever they ask for from now on
+        self._make_ready(lane)
 
     def _release(self, lane: Lane) -> None:
         """A lane has nothing under way any more."""
@@ -243,7 +250,11 @@ class ChatLog:
         lanes: list[Lane] = []
         while self._ready and len(batch) < BATCH_MAX_ENTRIES:
             lane = self._ready.popleft()
-            lane.is_busy = True
+            if not lane.has_turn and self.turns.wait(lane.chat.id):
+                if self.others is not None:
+                    self.others.ask_turn(lane.chat)
+                continue
+            lane.is_busy, lane.has_turn = True, False
             queue = lane.queue
             if isinstance(queue[0], Change):
                 task = asyncio.create_task(self._run_change(lane, queue.popleft()), name="log change")
@@ -347,21 +358,26 @@ class ChatLog:
                 send.done.set_result(Sent(entry, False))
         if published:
             self.counts.stored += len(published)
-            if self.announce is not None:
+            if self.others is not None:
                 chats: dict[int, tuple[Chat, list[Entry]]] = {}
                 for lane, _, entry, _ in placed:
                     chats.setdefault(lane.chat.id, (lane.chat, []))[1].append(entry)
                 for chat, entries in chats.values():
-                    self.announce(chat, entries)
+                    self.others.announce(chat, entries)
             self._bus.publish(*published)
 
     async def _resolve(self, todo: list[Placed], conflict: Conflict) -> list[Placed]:
         """Another entry stands where the first of ``todo`` was to go, or its client id was used before."""
         lane, send, entry, _ = todo[0]
-        if await self._messages.find_write_id(entry.id) == send.write_id:
+        if conflict is Conflict.SEQ and await self._hear(lane, entry.seq):
+            pass  # by another process, for it has told of it
+        elif await self._messages.find_write_id(entry.id) == send.write_id:
             self._stored(todo[:1])  # by an attempt whose answer was lost
             return todo[1:]
-        if conflict is Conflict.CLIENT_ID:
+        elif conflict is Conflict.SEQ:
+            if lane.is_stale or lane.chat.last_seq < entry.seq:
+                await self._catch_up(lane)
+        else:
             assert send.client_id is not None
             first = await self._messages.find_repeat(send.sender.id, send.client_id)
             if first is not None:
@@ -374,12 +390,27 @@ class ChatLog:
                     else:
                         send.done.set_exception(RepeatMismatch())
                 todo = todo[1:]
-        else:
-            if lane.announced is not None:
-                self._take_waiting(lane)
-            if lane.is_stale or lane.chat.last_seq < entry.seq:
-                await self._catch_up(lane)
+        for waiting in {placed.lane.chat.id: placed.lane for placed in todo if placed.lane.announced}.values():
+            self._take_waiting(waiting)
         return self._place((placed.lane, placed.send) for placed in todo)
+
+    async def _hear(self, lane: Lane, seq: int) -> bool:
+        """Whether another process tells soon what it has written to a chat, up to that place at least."""
+        chat = lane.chat
+        if self.others is None or not self.others.are_heard(chat):
+            return False
+        self._take_waiting(lane)
+        if chat.last_seq < seq and not lane.is_stale:
+            self.others.ask_turn(chat)
+            lane.heard = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANNOUNCED_WITHIN_S):
+                    while chat.last_seq < seq and not lane.is_stale and not lane.is_behind:
+                        lane.heard.clear()
+                        await lane.heard.wait()
+                        self._take_waiting(lane)
+            lane.heard = None
+        return chat.last_seq >= seq and not lane.is_stale
 
     async def _catch_up(self, lane: Lane) -> None:
         """Take in what others have written to a chat, and tell of it here."""
@@ -402,8 +433,8 @@ class ChatLog:
                 self._bus.publish_from_elsewhere(*happened)
                 continue
             # Written here after all, when its sender had no answer any more.
-            if self.announce is not None:
-                self.announce(chat, entries)
+            if self.others is not None:
+                self.others.announce(chat, entries)
             self._bus.publish(*happened)
 
     # What other processes write
@@ -434,6 +465,8 @@ class ChatLog:
         lane.announced += entries
         if not lane.is_busy:
             self._take_waiting(lane)
+        elif lane.heard is not None:
+            lane.heard.set()
 
     def _take_waiting(self, lane: Lane) -> None:
         """Take in what was announced, where it follows on the end that is known; else the log is to be read."""
@@ -469,6 +502,8 @@ class ChatLog:
             self._release(lane)
         elif lane.is_busy:
             lane.is_behind = True
+            if lane.heard is not None:
+                lane.heard.set()
         else:
             lane.is_stale = True
 
@@ -512,8 +547,8 @@ class ChatLog:
             except NO_ANSWER:
                 lane.is_stale = True  # the change is stored and must be told; the newest message is looked up later
             self._bus.publish(*change.before)
-            if self.announce is not None:
-                self.announce(lane.chat, entries)
+            if self.others is not None:
+                self.others.announce(lane.chat, entries)
             self._bus.publish(*await self._events.of(lane.chat, entries, origin=change.origin, readings=readings))
             if not change.done.done():
                 change.done.set_result(entries)
@@ -527,8 +562,6 @@ class ChatLog:
 
     async def _write_change(self, lane: Lane, planner: Planner) -> tuple[list[Entry], Mapping[int, Reading | None]]:
         chat = lane.chat
-        if planner is _nothing:  # in its turn, and not before: what is under way must not be taken for others' entries
-            lane.is_stale = True
         for _ in range(CHANGE_ATTEMPTS):
             if lane.is_stale:
                 await self._catch_up(lane)
@@ -661,6 +694,7 @@ class ChatLog:
     async def close(self) -> None:
         """Finish what was accepted, and store the cursors."""
         self._is_closing = True
+        self.turns.end()
         for task in self._recoveries:
             task.cancel()
         await asyncio.gather(*self._recoveries, return_exceptions=True)
@@ -669,7 +703,8 @@ class ChatLog:
 
     async def settle(self) -> None:
         """Return when nothing that was accepted is under way."""
-        while self._committer is not None or self._changes:
+        while self._committer is not None or self._changes or self.turns.is_anybody_waiting:
+            self.turns.end()
             tasks = [task for task in (self._committer, *self._changes) if task is not None]
             await asyncio.wait(tasks)
 

@@ -45,8 +45,8 @@ OF_THE_LOG = (
 class Relay:
     """Between the bus of this process and the transport.
 
-    It is also what keeps the chats of connected users in memory, at the ends of their logs (``hub.Keeper``), and says
-    of the others that nobody does (``chats.Sharing``).
+    It is also what keeps the chats of connected users in memory, at the ends of their logs (``hub.Keeper``), says of
+    the others that nobody does (``chats.Sharing``), and stands for the other writers of the logs (``log.Others``).
 
     Args:
         transport: carries messages.
@@ -84,7 +84,7 @@ class Relay:
         self._repairs = Repairs(store, chats, chat_log, hub, bus, directory, self)
         chats.sharing = self
         hub.keeper = self
-        chat_log.announce = self._announce
+        chat_log.others = self
 
     @property
     def is_connected(self) -> bool:
@@ -190,8 +190,8 @@ class Relay:
 
     # What happens here
 
-    def _announce(self, chat: Chat, entries: Sequence[Entry]) -> None:
-        """Entries were written here (``ChatLog.announce``)."""
+    def announce(self, chat: Chat, entries: Sequence[Entry]) -> None:
+        """Entries were written here (``log.Others``)."""
         rows = None
         if (
             all(entry.kind is EntryKind.MESSAGE and not entry.files and entry.reply_to is None for entry in entries)
@@ -200,6 +200,14 @@ class Relay:
             rows = [_row(entry) for entry in entries]
         last_seq = entries[-1].seq
         self._channels.publish(self._chat_channel(chat.id), ["entries", chat.id, last_seq, rows])
+
+    def ask_turn(self, chat: Chat) -> None:
+        """Something waits here to be written (``log.Others``)."""
+        self._channels.publish(self._chat_channel(chat.id), ["turn", chat.id])
+
+    def are_heard(self, chat: Chat) -> bool:
+        """Whether this process is told what the others write to a chat (``log.Others``)."""
+        return self.is_connected and self._kept.get(chat.id) is chat
 
     def _tell(self, happened: Sequence[Event]) -> None:
         """Events happened here (a sink of the bus)."""
@@ -252,6 +260,10 @@ class Relay:
         match item:
             case ["entries", int(chat_id), int(last_seq), rows]:
                 self._take_entries(chat_id, last_seq, rows)
+                self._log.turns.note_written(chat_id, process)
+            case ["turn", int(chat_id)]:
+                if chat_id in self._kept:
+                    self._log.turns.note_asked(chat_id, process)
             case ["read", int(chat_id), int(user_id), int(seq), int(count), bool(is_news)]:
                 chat = self._kept.get(chat_id)
                 if chat is not None:
