@@ -56,6 +56,9 @@ log = logging.getLogger(__name__)
 NO_ANSWER = (UnknownOutcomeError, ConnectionFailure, OperationFailure)
 """What storage raises while the database does not answer."""
 BATCH_MAX_ENTRIES = 1_000
+GATHER_TURNS = 3
+"""After a batch the next one waits so many turns of the event loop: in these, what was told of the batch is written to
+the sockets, and what came in meanwhile is read. It would miss the next batch by a hair and need one of its own."""
 RETRY_PAUSE_S = 0.1
 GIVE_UP_S = 15.0
 """How long a batch is tried again while the database does not answer; then its senders are told so."""
@@ -240,6 +243,8 @@ class ChatLog:
                 finally:
                     for lane in lanes:
                         self._release(lane)
+                for _ in range(GATHER_TURNS):
+                    await asyncio.sleep(0)
         finally:
             self._committer = None
             if self._ready:  # only after a fault: what came meanwhile must not wait for the next send
