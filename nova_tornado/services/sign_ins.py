@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from nova_tornado.domain import rules
 from nova_tornado.domain.errors import BadField, WrongCredentials, WrongPassword
-from nova_tornado.domain.events import SessionsEnded, SignedIn, SignedOut, SignInFailed
+from nova_tornado.domain.events import AccountDeleted, Event, SessionsEnded, SignedIn, SignedOut, SignInFailed
 from nova_tornado.domain.models import Session, User
 from nova_tornado.realtime.bus import Bus
 from nova_tornado.realtime.clock import Clock
@@ -43,6 +44,12 @@ class SignInService:
         self._clock = clock
         self._passwords = passwords
         self._limits = limits
+        bus.add_sink(self._note_ended, elsewhere=self._note_ended)
+
+    def _note_ended(self, happened: Sequence[Event]) -> None:
+        for event in happened:
+            if type(event) is SessionsEnded or type(event) is AccountDeleted:
+                self._sessions.forget_found()
 
     async def authenticate(
         self, user_name: object, password: object, address: str, *, is_format_checked: bool = True

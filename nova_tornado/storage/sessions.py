@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import secrets
+import time
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -22,6 +23,10 @@ TOKEN_LIFETIME_S = 90 * 24 * 3600
 SECRET_BYTES = 32
 SECRET_MAX_CHARACTERS = 256
 """Longer strings are no secrets of ours; they are not even hashed."""
+TRUSTED_S = 0.5
+"""So long what was found is not looked up again. What ends here is forgotten at once; what another process ends is known
+there as soon as the bus tells of it, and without a word after this time."""
+TRUSTED_MAX_COUNT = 10_000
 
 SESSIONS = CollectionSpec(
     "sessions",
@@ -58,6 +63,13 @@ class Sessions:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection(SESSIONS)
+        self._trusted: dict[bytes, tuple[Session, datetime, float]] = {}
+        self._forgotten_count = 0
+
+    def forget_found(self) -> None:
+        """Look everything up again: some session has ended, or has another secret."""
+        self._trusted.clear()
+        self._forgotten_count += 1
 
     async def create(
         self,
@@ -114,10 +126,20 @@ class Sessions:
         """The session with that secret, if it is live at the time ``now``."""
         if not 0 < len(secret) <= SECRET_MAX_CHARACTERS or not secret.isascii():
             return None
-        document = await self._collection.find_one({"secret_hash": _hash(secret)})
-        if document is None or document["expires_at"] <= now:
-            return None
-        return Session(id=document["_id"], user_id=document["user"])
+        secret_hash = _hash(secret)
+        begun_at_s = time.monotonic()
+        session, expires_at, found_at_s = self._trusted.get(secret_hash, (None, now, 0.0))
+        if session is None or begun_at_s - found_at_s >= TRUSTED_S:
+            forgotten_count = self._forgotten_count
+            document = await self._collection.find_one({"secret_hash": secret_hash})
+            if document is None:
+                return None
+            session, expires_at = Session(id=document["_id"], user_id=document["user"]), document["expires_at"]
+            if self._forgotten_count == forgotten_count:  # else it may have ended meanwhile
+                if len(self._trusted) >= TRUSTED_MAX_COUNT:
+                    self._trusted.clear()
+                self._trusted[secret_hash] = session, expires_at, begun_at_s
+        return session if expires_at > now else None
 
     async def list_ends(self, user_id: int, issuer: str, now: datetime) -> list[datetime]:
         """When the user's sessions by an issuer that are live at the time ``now`` end, the first one first."""
@@ -151,19 +173,24 @@ class Sessions:
                 }
             },
         )
+        self.forget_found()
         return secret if result.matched_count else None
 
     async def delete(self, session_id: bytes) -> bool:
         """End one session; whether it was there."""
-        return (await self._collection.delete_one({"_id": session_id})).deleted_count == 1
+        result = await self._collection.delete_one({"_id": session_id})
+        self.forget_found()
+        return result.deleted_count == 1
 
     async def delete_others(self, user_id: int, kept: bytes | None, session: MongoSession | None = None) -> list[bytes]:
         """End all sessions of a user but one (None: all); returns the ids of those ended."""
         cursor = self._collection.find({"user": user_id, "_id": {"$ne": kept}}, {"_id": 1}, session=session)
         ended = [document["_id"] for document in await cursor.to_list(None)]
         await self._collection.delete_many({"_id": {"$in": ended}}, session=session)
+        self.forget_found()
         return ended
 
     async def delete_all(self, user_id: int) -> None:
         """End all sessions of a user."""
         await self._collection.delete_many({"user": user_id})
+        self.forget_found()
