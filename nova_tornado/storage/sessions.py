@@ -24,8 +24,8 @@ SECRET_BYTES = 32
 SECRET_MAX_CHARACTERS = 256
 """Longer strings are no secrets of ours; they are not even hashed."""
 TRUSTED_S = 0.5
-"""So long what was found is not looked up again. What ends here is forgotten at once; what another process ends is known
-there as soon as the bus tells of it, and without a word after this time."""
+"""So long what was found is not looked up again. What ends here is forgotten at once; what another process ends is
+known here as soon as the bus tells of it, and without a word after this time."""
 TRUSTED_MAX_COUNT = 10_000
 
 SESSIONS = CollectionSpec(

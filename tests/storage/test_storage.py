@@ -13,6 +13,7 @@ from storage.rooms import log_of, make_group, make_users, settle
 from nova_tornado.app import StartError, open_nova
 from nova_tornado.domain.models import SEQ_SPAN, EntryKind, Reading, message_id
 from nova_tornado.services.messages import MessageSearch
+from nova_tornado.storage import sessions as sessions_module
 from nova_tornado.storage.chats import CHATS
 from nova_tornado.storage.counters import Counters
 from nova_tornado.storage.database import Database
@@ -361,6 +362,50 @@ async def test_session_ends_with_its_time_and_its_secret_is_not_kept(store, data
     assert await store.sessions.find(live, now + timedelta(seconds=61)) is None
     raw = b"".join(encode(document) for document in database.sessions.find())
     assert live.encode() not in raw and over.encode() not in raw
+
+
+@pytest.mark.gen_test
+async def test_a_session_that_was_found_is_not_looked_up_again_until_something_ends(store, database):
+    now = datetime.now(UTC)
+    secret = await store.sessions.create(7, SessionKind.COOKIE, now)
+    found = await store.sessions.find(secret, now)
+    database.sessions.delete_many({})  # as another process may do
+    assert await store.sessions.find(secret, now) == found
+    assert await store.sessions.find(secret, now + timedelta(seconds=COOKIE_LIFETIME_S + 1)) is None
+    await store.sessions.delete(b"another one")
+    assert await store.sessions.find(secret, now) is None
+
+
+@pytest.mark.gen_test
+async def test_a_session_that_another_process_ends_is_known_here_in_time(store, database, monkeypatch):
+    now = datetime.now(UTC)
+    secret = await store.sessions.create(7, SessionKind.COOKIE, now)
+    assert await store.sessions.find(secret, now) is not None
+    database.sessions.delete_many({})
+    monkeypatch.setattr(sessions_module, "TRUSTED_S", 0.0)  # it is over
+    assert await store.sessions.find(secret, now) is None
+
+
+@pytest.mark.parametrize("end", ["delete", "delete_others", "delete_all", "renew"])
+@pytest.mark.gen_test
+async def test_a_session_that_ends_while_it_is_looked_up_is_not_found_again(store, monkeypatch, end):
+    now = datetime.now(UTC)
+    secret = await store.sessions.create(7, SessionKind.COOKIE, now)
+    session = await store.sessions.find(secret, now)
+    store.sessions.forget_found()
+    args = {"delete": (session.id,), "delete_others": (7, None), "delete_all": (7,), "renew": (session.id, now)}[end]
+    collection = store.sessions._collection
+
+    class Meanwhile:
+        async def find_one(self, query):
+            document = await collection.find_one(query)
+            monkeypatch.setattr(store.sessions, "_collection", collection)
+            await getattr(store.sessions, end)(*args)
+            return document
+
+    monkeypatch.setattr(store.sessions, "_collection", Meanwhile())
+    await store.sessions.find(secret, now)
+    assert await store.sessions.find(secret, now) is None
 
 
 # The schema's version
