@@ -58,10 +58,16 @@ def database(mongo_client: MongoClient[dict[str, Any]]) -> Any:
 
 
 class RedisServer:
-    """A real redis-server on a unix socket, without anything on disk; it can be killed and started again."""
+    """A real redis-server on a unix socket, without anything on disk; it can be killed and started again.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where the socket is to be.
+        more: further arguments.
+    """
+
+    def __init__(self, folder: Path, *more: str) -> None:
         self._socket = folder / "redis.sock"
+        self._more = more
         self.uri = f"unix://{self._socket}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -80,6 +86,7 @@ class RedisServer:
             "",
             "--appendonly",
             "no",
+            *self._more,
         ]
         self.process = subprocess.Popen(arguments, executable=program, stdout=subprocess.DEVNULL)
         with Redis.from_url(self.uri) as client:
