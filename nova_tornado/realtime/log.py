@@ -423,6 +423,9 @@ class ChatLog:
         news = await self._chats.read_news(chat)
         # Everything is read before anything is folded in: a failure leaves all of it to the next attempt.
         users = {user_id for entry in news.entries for user_id in (entry.sender_id, entry.user_id) if user_id}
+        users |= set(news.members or ())  # read behind the entries, they may hold somebody who came after these
+        if news.newest is not None:
+            users.add(news.newest.sender_id)
         readings = _readings(chat, news.entries)
         told: list[tuple[bool, list[Entry], list[events.Event]]] = []
         for is_own, run in groupby(news.entries, lambda entry: news.write_ids[entry.id] >> WRITER_BITS == self._writer):

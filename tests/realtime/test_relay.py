@@ -121,6 +121,37 @@ async def test_a_new_chat_and_a_new_member_are_told_where_the_member_is_connecte
 
 
 @pytest.mark.gen_test
+async def test_who_comes_while_news_are_read_is_known_by_those_who_are_told(novas, monkeypatch):
+    (ann, bob, cid, dan), chat_id = await people_in_a_group(novas, "ann", "bob", "cid", "dan")
+    one, two = novas
+    for user in (cid, dan):
+        await one.services.chats.remove_member(ann, chat_id, user.id)
+    device = await Device(two, bob).open()
+    unknown, comers = [], [dan]
+
+    def look(happened):
+        updates = [each for each in happened if isinstance(each, events.ChatUpdated)]
+        unknown.extend(set(each.chat.members) - set(each.users) for each in updates)
+
+    two.bus.add_sink(look, look)
+    list_of_chats = two.store.memberships.list_of_chats
+
+    async def add(user):
+        chat = await one.services.chats.get(chat_id)
+        await one.services.chats.add_member(chat, ann, user, "comes", lambda _chat: None)
+
+    async def meanwhile(chat_ids):
+        if comers:
+            await add(comers.pop())
+        return await list_of_chats(chat_ids)
+
+    monkeypatch.setattr(two.store.memberships, "list_of_chats", meanwhile)
+    await add(cid)
+    await settle(lambda: {each[2] for each in device.heard("added")} == {cid.id, dan.id})
+    assert not comers and unknown and not any(unknown)
+
+
+@pytest.mark.gen_test
 async def test_with_lost_messages_everything_arrives_in_order_once(novas, bus, database):
     print("seed", SEED)  # a failure shows it
     bus._random.seed(SEED)
