@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
 import os
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +15,7 @@ from typing import Any
 import pytest
 from people import Person
 from pymongo import MongoClient
-from redis import Redis
-from redis.exceptions import RedisError
+from redis_servers import RedisServer
 
 from nova_tornado.app import NovaApp, open_nova
 from nova_tornado.logs import JsonFormatter
@@ -27,7 +24,9 @@ from nova_tornado.storage.embedded import EmbeddedMongo
 from nova_tornado.testing import empty
 from nova_tornado.testing.running import DATABASE
 
-REDIS_START_LIMIT_S = 20.0
+asyncio.set_event_loop(
+    None
+)  # else the first loop of a test asks for the one before, which is made then and never closed
 
 
 @pytest.fixture(scope="session")
@@ -55,61 +54,6 @@ def database(mongo_client: MongoClient[dict[str, Any]]) -> Any:
     database = mongo_client[DATABASE]
     empty(database)
     return database
-
-
-class RedisServer:
-    """A real redis-server on a unix socket, without anything on disk; it can be killed and started again.
-
-    Args:
-        folder: where the socket is to be.
-        more: further arguments.
-    """
-
-    def __init__(self, folder: Path, *more: str) -> None:
-        self._socket = folder / "redis.sock"
-        self._more = more
-        self.uri = f"unix://{self._socket}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        self._socket.unlink(missing_ok=True)
-        program = shutil.which("redis-server") or shutil.which("redis-check-rdb")  # see bin/redis_server.py
-        assert program is not None, "there is no redis-server on PATH: apt-get install redis-server"
-        arguments = [
-            "redis-server",
-            "--port",
-            "0",
-            "--unixsocket",
-            str(self._socket),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            *self._more,
-        ]
-        self.process = subprocess.Popen(arguments, executable=program, stdout=subprocess.DEVNULL)
-        with Redis.from_url(self.uri) as client:
-            end_s = time.monotonic() + REDIS_START_LIMIT_S
-            while True:
-                try:
-                    client.ping()
-                    return
-                except RedisError:
-                    assert time.monotonic() < end_s, "redis-server does not start"
-                    time.sleep(0.02)
-
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        assert self.process is not None
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        """Kill it with -9."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
 
 
 @pytest.fixture

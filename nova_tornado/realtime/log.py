@@ -57,8 +57,8 @@ NO_ANSWER = (UnknownOutcomeError, ConnectionFailure, OperationFailure)
 """What storage raises while the database does not answer."""
 BATCH_MAX_ENTRIES = 1_000
 GATHER_TURNS = 3
-"""After a batch the next one waits so many turns of the event loop: in these, what was told of the batch is written to
-the sockets, and what came in meanwhile is read. It would miss the next batch by a hair and need one of its own."""
+"""What waits behind a batch waits so many turns of the event loop more: in these, what was told of the batch is written
+to the sockets, and what came in meanwhile is read. It would miss the next batch by a hair and need one of its own."""
 RETRY_PAUSE_S = 0.1
 GIVE_UP_S = 15.0
 """How long a batch is tried again while the database does not answer; then its senders are told so."""
@@ -243,7 +243,7 @@ class ChatLog:
                 finally:
                     for lane in lanes:
                         self._release(lane)
-                for _ in range(GATHER_TURNS):
+                for _ in range(GATHER_TURNS if self._ready else 0):
                     await asyncio.sleep(0)
         finally:
             self._committer = None

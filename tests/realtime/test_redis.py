@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from conftest import RedisServer
 from realtime.joined import Device, check_order
 from redis import Redis
+from redis_servers import RedisServer
 from storage.rooms import make_group, make_users, settle
 from tls import make_certificate
 
