@@ -24,9 +24,8 @@ from nova_tornado.storage.embedded import EmbeddedMongo
 from nova_tornado.testing import empty
 from nova_tornado.testing.running import DATABASE
 
-asyncio.set_event_loop(
-    None
-)  # else the first loop of a test asks for the one before, which is made then and never closed
+# Else the first loop of a test asks for the one before, which is then made, and never closed.
+asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")

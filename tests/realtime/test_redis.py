@@ -34,14 +34,19 @@ async def send(nova, user, chat_id, text):
     await nova.services.messages.send(user, chat_id, text)
 
 
-@pytest.mark.gen_test
-async def test_messages_and_presence_go_through_redis(novas):
+async def check_that_messages_go_through(novas):
     ann, bob, chat_id, devices = await two_people(novas)
+    assert all(nova.relay.is_connected for nova in novas)
     await devices[0].hears("presence", bob.id, True)
     for n in range(10):
         await send(novas[n % 2], (ann, bob)[n % 2], chat_id, f"m{n}")
     await settle(lambda: all(len(device.texts(chat_id)) == 10 for device in devices))
     check_order(devices, chat_id)
+
+
+@pytest.mark.gen_test
+async def test_messages_and_presence_go_through_redis(novas):
+    await check_that_messages_go_through(novas)
 
 
 @pytest.mark.gen_test
@@ -115,16 +120,6 @@ async def test_what_one_transport_publishes_arrives_at_the_others_in_order_and_n
 
 
 # Other ways to set Redis up
-
-
-async def check_that_messages_go_through(novas):
-    ann, bob, chat_id, devices = await two_people(novas)
-    assert all(nova.relay.is_connected for nova in novas)
-    await devices[0].hears("presence", bob.id, True)
-    for n in range(10):
-        await send(novas[n % 2], (ann, bob)[n % 2], chat_id, f"m{n}")
-    await settle(lambda: all(len(device.texts(chat_id)) == 10 for device in devices))
-    check_order(devices, chat_id)
 
 
 def free_ports(count):

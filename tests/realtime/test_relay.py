@@ -8,7 +8,6 @@ import json
 import random
 
 import pytest
-from realtime.buses import MemoryBus
 from realtime.joined import Device, check_order
 from storage.rooms import check_log, make_group, make_users, settle
 
@@ -17,16 +16,6 @@ from nova_tornado.realtime.event_codec import CodecError, decode, encode, event_
 from nova_tornado.storage.sessions import SessionKind
 
 SEED = random.SystemRandom().randrange(2**32)
-
-
-@pytest.fixture
-def bus():
-    return MemoryBus()
-
-
-@pytest.fixture
-def novas(start_nova, settings, bus):
-    return [start_nova(settings, transport=bus.transport()) for _ in range(2)]
 
 
 async def people_in_a_group(novas, *names):

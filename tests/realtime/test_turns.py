@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from realtime.buses import MemoryBus
 from realtime.joined import Device, check_order
 from storage.rooms import WAIT_S, check_log, make_group, make_users, settle
 
@@ -15,16 +14,6 @@ from nova_tornado.realtime.turns import Turns
 
 SENDERS = 4
 ROUNDS = 15
-
-
-@pytest.fixture
-def bus():
-    return MemoryBus()
-
-
-@pytest.fixture
-def novas(start_nova, settings, bus):
-    return [start_nova(settings, transport=bus.transport()) for _ in range(2)]
 
 
 @pytest.mark.gen_test
