@@ -544,6 +544,17 @@ class ChatLog:
         entries = [entry async for entry in self._messages.read_log(chat.id, after_seq) if entry.seq <= until_seq]
         return await self._events.of(chat, entries)
 
+    async def told_since(self, chat: Chat, after_seq: int) -> list[events.Event]:
+        """What the log behind a place, which may not be known here yet, is told as; to the chat's end on return."""
+        if chat.last_seq < after_seq:
+            await self.catch_up([chat])
+        told: list[events.Event] = []
+        while chat.last_seq > after_seq:
+            until_seq = chat.last_seq
+            told += await self.events_since(chat, after_seq, until_seq)
+            after_seq = until_seq
+        return told
+
     # Changes
 
     async def _run_change(self, lane: Lane, change: Change | Send) -> None:

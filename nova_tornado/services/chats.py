@@ -63,6 +63,14 @@ class ChatService:
             raise ChatUnknown
         return chat
 
+    async def list_told_since(self, chat: Chat, seq: int) -> list[Event]:
+        """What was told of a chat behind a place in its log, up to ``chat.last_seq`` as it is on return.
+
+        Args:
+            chat: as ``get`` gives it.
+        """
+        return await self._log.told_since(chat, seq)
+
     async def get_for(self, user_id: int, chat_id: int) -> Chat:
         """A chat that the user is a member of.
 

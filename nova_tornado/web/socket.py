@@ -186,12 +186,14 @@ class BaseSocket(BaseHandler, WebSocketHandler):
         self.services.hub.add(links, connection)
         return connection
 
-    def disconnect(self, connection: Connection) -> None:
-        """Tell the socket no more of what concerns that connection's user."""
-        if connection in self._connections and connection.links is not None:
-            self._connections = tuple(each for each in self._connections if each is not connection)
-            self.services.hub.remove(connection.links, connection)
-            self.services.hub.unlink(connection.links)
+    def disconnect(self, connection: Connection) -> bool:
+        """Tell the socket no more of what concerns that connection's user; False if that is so already."""
+        if connection not in self._connections or connection.links is None:
+            return False
+        self._connections = tuple(each for each in self._connections if each is not connection)
+        self.services.hub.remove(connection.links, connection)
+        self.services.hub.unlink(connection.links)
+        return True
 
     def on_close(self) -> None:
         """The client is gone, maybe before the handshake was done (called by Tornado, too)."""

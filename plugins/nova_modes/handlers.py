@@ -74,10 +74,10 @@ class ModesSocket(JsonSocket):
             name = None
         self.send(self._modes.frame(name, packets.STATUS[error.code], detail=error.message))
 
-    def disconnect(self, connection: Connection) -> None:
-        """End a subscription."""
+    def disconnect(self, connection: Connection) -> bool:
+        """End a subscription; False if it has ended already."""
         self._subscriptions.pop(connection.session_id, None)
-        super().disconnect(connection)
+        return super().disconnect(connection)
 
     def _origin(self) -> models.Origin:
         return models.Origin(self.outbox)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from nova_rooms import confirmation, packets, schemas
-from nova_rooms.entered import EnteredKeeper, GroupActivity
+from nova_rooms.entered import GroupActivity
 from nova_rooms.packets import RoomsProtocol
 from nova_tornado.api import (
     Ability,
@@ -197,18 +198,11 @@ class LoginHandler(RoomsHandler):
 class LogoutHandler(RoomsHandler):
     """/http/logout."""
 
-    def initialize(
-        self, services: Services, protocol: RoomsProtocol | None = None, keeper: EnteredKeeper | None = None
-    ) -> None:
-        """Take the parts (called by Tornado)."""
-        super().initialize(services, protocol)
-        assert keeper is not None
-        self.keeper = keeper
-
     async def get(self) -> None:
         """Revoke the token."""
         await self.services.accounts.sign_out(self.session)
-        await self.keeper.end_if_signed_out(self.user.id)  # now, and not after a login that may follow at once
+        # Now, and not after a login that may follow at once.
+        await self.protocol.entered.end_if_signed_out(self.user.id)
         self.reply()
 
 
@@ -383,24 +377,26 @@ class GroupHandler(HistoryHandler):
             await self.services.chats.join(self.user, chat.id)
         if self.user.id not in chat.members or chat.is_deleted:
             raise errors.NotAMember  # removed in between
-        is_new = self.protocol.entered.add(chat, self.user.id)
-        self._tell(chat, is_enter=True, is_new=is_new)
+        is_new = await self.protocol.entered.enter(chat, self.user.id)
+        await self._tell(chat, is_enter=True, is_new=is_new)
 
     async def _leave(self, chat: models.Chat) -> None:
         is_membership_over = chat.policy is models.JoinPolicy.OPEN and chat.owner_id != self.user.id
         if is_membership_over:
             check_scope(self.user, Ability.CHANGE_CHATS)  # before anything is changed here
-        if not self.protocol.entered.remove(chat, self.user.id):
+        entered = self.protocol.entered
+        if not await entered.is_in(chat, self.user.id):
             return
         if is_membership_over:
-            await self.services.chats.edit(self.user, chat.id, remove_ids=[self.user.id])
-        self._tell(chat, is_enter=False)
+            with suppress(errors.NotAMember):  # by another request at the same moment
+                await self.services.chats.edit(self.user, chat.id, remove_ids=[self.user.id])
+        if await entered.leave(chat.id, self.user.id):
+            await self._tell(chat, is_enter=False)
 
-    def _tell(self, chat: models.Chat, *, is_enter: bool, is_new: bool = True) -> None:
-        """Tell those who are in it; and other processes, of which one that began anew may not know what is old here."""
-        entered = self.protocol.entered
-        user_ids = tuple(entered.list_in(chat)) if is_new else ()
-        self.services.bus.publish(GroupActivity(chat.id, self.user, is_enter, user_ids, entered.process))
+    async def _tell(self, chat: models.Chat, *, is_enter: bool, is_new: bool = True) -> None:
+        """Tell those who are in it; and other processes, of which one may not know yet what is old here."""
+        user_ids = tuple(await self.protocol.entered.list_all_in(chat)) if is_new else ()
+        self.services.bus.publish(GroupActivity(chat.id, self.user, is_enter, user_ids))
 
 
 class BotHandler(HistoryHandler):
@@ -424,6 +420,7 @@ ROUTES = [
     (r"/http/register", RegisterHandler),
     (rf"{REGISTER_PATH}([^/]+)", ConfirmHandler),
     (r"/http/login", LoginHandler),
+    (r"/http/logout", LogoutHandler),
     (r"/http/users", UsersHandler),
     (r"/http/users/profile", ProfileHandler),
     (rf"/http/users/group/{POSITIVE_ID}", GroupMembersHandler),
@@ -434,5 +431,4 @@ ROUTES = [
     (rf"/http/chat_groups/{POSITIVE_ID}", GroupHandler),
     (r"/http/chat_bot", BotHandler),
 ]
-LOGOUT_PATH = r"/http/logout"
 OTHER_PATHS = r"/http(?:/.*)?"

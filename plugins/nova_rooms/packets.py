@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nova_rooms.entered import Entered, GroupActivity
+from nova_rooms.entered import Entered, GroupActivity, GroupCaughtUp
 from nova_tornado.api import BotDesk, ErrorCode, Event, Packet, WireProtocol, dumps, events, iso_time, models
 
 NAME = "rooms"
@@ -211,15 +211,32 @@ class RoomsProtocol(WireProtocol):
                 yield Packet(user_activity(user_id, False), to_everybody=True)
             case GroupActivity():
                 yield self._activity(event)
+            case GroupCaughtUp():
+                yield from self._missed(event)
 
-    def _listeners(self, chat: models.Chat, author_id: int) -> list[int]:
+    def _missed(self, event: GroupCaughtUp) -> Iterable[Packet]:
+        """What was told of a group; of what he has written himself he knows."""
+        for missed in event.missed:
+            match missed:
+                case events.MessageSent(_, entry):
+                    author_id = entry.sender_id
+                case events.MessageEdited(_, details):
+                    author_id = details.message.sender_id
+                case events.MessageRecalled(_, _, author_id):
+                    pass
+                case _:
+                    continue
+            if author_id != event.user_id:
+                yield from (packet._replace(user_ids=(event.user_id,)) for packet in self.render(missed))
+
+    def _listeners(self, chat: models.Chat, author_id: int, seq: int | None = None) -> list[int]:
         """Who is told of a group's message: who has entered, and its author."""
-        listeners = self.entered.list_in(chat)
+        listeners = self.entered.list_in(chat, seq)
         return [*listeners, author_id] if author_id in chat.members and author_id not in listeners else listeners
 
     def _sent(self, chat: models.Chat, entry: models.Entry) -> Iterable[Packet]:
         if not chat.is_private:
-            yield Packet(dumps(group_message(chat, entry)), user_ids=self._listeners(chat, entry.sender_id))
+            yield Packet(dumps(group_message(chat, entry)), user_ids=self._listeners(chat, entry.sender_id, entry.seq))
         elif entry.sender_id in chat.members:
             yield Packet(dumps(room_message(chat, entry, other_of(chat, entry.sender_id))), chat.id)
         else:  # the system user speaks to both

@@ -6,6 +6,7 @@ from typing import Any
 
 from nova_rooms import packets, schemas
 from nova_rooms.handlers import get_group
+from nova_rooms.packets import RoomsProtocol
 from nova_tornado.api import Connection, JsonSocket, NovaError, errors, models
 
 SHOWN_CHAT_TYPE_MAX_CHARACTERS = 64
@@ -19,6 +20,7 @@ class RoomsSocket(JsonSocket):
         connection: of the account that the socket belongs to; None until a token came.
     """
 
+    protocol: RoomsProtocol
     connection: Connection | None = None
     _token: object = None
 
@@ -64,6 +66,25 @@ class RoomsSocket(JsonSocket):
                 self.disconnect(old)
         self._token = token
         self.send(packets.init(user.id))
+
+    async def connect(self, session: models.Session, user: models.User) -> Connection | None:
+        """Connect a user, and know which groups he is in (see ``BaseSocket.connect``)."""
+        entered = self.protocol.entered
+        await entered.follow(user.id)
+        connection = None
+        try:
+            connection = await super().connect(session, user)
+        finally:
+            if connection is None:
+                entered.unfollow(user.id)
+        return connection
+
+    def disconnect(self, connection: Connection) -> bool:
+        """Tell the socket no more of what concerns that connection's user."""
+        was_connected = super().disconnect(connection)
+        if was_connected:
+            self.protocol.entered.unfollow(connection.user_id)
+        return was_connected
 
     async def _check_token(self, token: object) -> None:
         """Make sure that a further frame's token is valid and of the socket's account."""

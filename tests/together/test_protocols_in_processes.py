@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from clients.rooms import RoomsClient
 from people import Person
 from realtime.buses import MemoryBus
 from storage.rooms import settle
@@ -16,8 +17,12 @@ END = "that was all"
 
 
 @pytest.fixture
-def novas(start_nova, settings):
-    bus = MemoryBus()
+def bus():
+    return MemoryBus()
+
+
+@pytest.fixture
+def novas(start_nova, settings, bus):
     return [start_nova(settings, transport=bus.transport()) for _ in range(2)]
 
 
@@ -133,27 +138,124 @@ async def test_sockets_on_another_process_end_with_their_session(novas, ports, p
             assert packet["action"] == "logout"
 
 
+async def rooms_caller(person):
+    """A client without a socket."""
+    client = RoomsClient(person.port, await new_token(person))
+    client.user_id, client.person = person.id, person
+    return client
+
+
+class Groups:
+    """What two people do in groups of the rooms protocol by requests to the first process."""
+
+    def __init__(self, anna, bert):
+        self.anna, self.bert = anna, bert
+
+    @classmethod
+    async def of(cls, people):
+        anna, bert = [await people(name) for name in ("anna", "bert")]
+        return cls(*[await rooms_caller(each) for each in (anna, bert)])
+
+    async def new(self):
+        group_id = (await self.bert.post("/chat_groups", {"name": "Tea"})).data["chat_group_id"]
+        await self.enter(self.bert, group_id)
+        return group_id
+
+    @staticmethod
+    async def enter(client, group_id, is_enter=True):
+        assert (await client.post(f"/chat_groups/{group_id}", {"is_enter": is_enter})).data is None
+
+
+async def says(nova, user_id, group_id, *texts):
+    sender = await nova.services.directory.get(user_id)
+    for text in texts:
+        await nova.services.messages.send(sender, group_id, text)
+
+
+async def hears(client, count):
+    """So many messages of groups."""
+    heard = []
+    async with asyncio.timeout(25):
+        while len(heard) < count:
+            packet = await client.receive()
+            heard += [packet["message"]] if packet["type"] == "group_chat_message" else []
+    return heard
+
+
+@pytest.fixture
+def watched(ports, people, io_loop):
+    """Anna and Bert, and a socket of Anna at the second process."""
+    groups = io_loop.run_sync(lambda: Groups.of(people))
+    client = io_loop.run_sync(lambda: RoomsClient.connect(ports[1], groups.anna.token))
+    groups.anna.person.keep(client)
+    return groups, client
+
+
 @pytest.mark.gen_test
-async def test_process_that_began_anew_learns_who_enters_a_group_again(novas, ports, people):
-    anna = await people("anna")
-    token = await new_token(anna)
+async def test_who_entered_before_the_process_was_asked_hears_the_group(novas, ports, people):
+    groups = await Groups.of(people)
+    group_id = await groups.new()
+    await groups.enter(groups.anna, group_id)
+    client = await RoomsClient.connect(ports[1], groups.anna.token)
+    groups.anna.person.keep(client)
+    await says(novas[0], groups.bert.user_id, group_id, "one", "two")
+    assert await hears(client, 2) == ["one", "two"]
 
-    async def call(path, body):
-        headers = {"authentication": token}
-        answer = await anna.request("POST", f"/http{path}", body, headers=headers, with_cookie=False)
-        assert answer.status == 200, answer.body
-        return answer.json["data"]
 
-    group_id = (await call("/chat_groups", {"name": "Tea"}))["chat_group_id"]
-    await call(f"/chat_groups/{group_id}", {"is_enter": True})
-    client = await CLIENTS["rooms"].connect(ports[1], token)
-    anna.keep(client)
-    for nova in novas:
-        await nova.plugins_told()
+@pytest.mark.gen_test
+async def test_what_is_said_while_processes_do_not_hear_each_other_is_made_up_for_once(novas, bus, watched):
+    groups, client = watched
+    group_id = await groups.new()
+    known_id = await groups.new()
+    await groups.enter(groups.anna, known_id)
+    await says(novas[0], groups.bert.user_id, known_id, "before")
+    assert await hears(client, 1) == ["before"]
+    bus.stop()
+    await says(novas[0], groups.bert.user_id, group_id, "not for her")
+    await groups.enter(groups.anna, group_id)
+    await says(novas[0], groups.bert.user_id, group_id, "one", "two")
+    bus.start()
+    await says(novas[0], groups.bert.user_id, group_id, "three", "four")
+    assert await hears(client, 4) == ["one", "two", "three", "four"]
+    await groups.enter(groups.anna, known_id, is_enter=False)
+    await says(novas[0], groups.bert.user_id, known_id, "not for her either")
+    await says(novas[0], groups.bert.user_id, group_id, END)
+    assert await hears(client, 1) == [END]
+
+
+@pytest.mark.gen_test
+async def test_leaving_is_learned_of_when_the_processes_hear_each_other_again(novas, bus, watched):
+    groups, client = watched
+    group_id, other_id = await groups.new(), await groups.new()
+    for each in (group_id, other_id):
+        await groups.enter(groups.anna, each)
+        await says(novas[0], groups.bert.user_id, each, "hello")
+    assert await hears(client, 2) == ["hello", "hello"]
     [entered] = [protocol.entered for protocol in novas[1].hub._protocols if protocol.name == "rooms"]
-    chat = await novas[1].services.chats.get(group_id)
-    await settle(lambda: entered.list_in(chat) == [anna.id])
-    entered.remove_chat(group_id)  # as it is after a start
-    await call(f"/chat_groups/{group_id}", {"is_enter": True})
-    await settle(lambda: entered.list_in(chat) == [anna.id])
-    assert [packet["type"] for packet in await client.drain()].count("group_chat_activitity") <= 1, "told once"
+    bus.stop()
+    await groups.enter(groups.anna, group_id, is_enter=False)
+    bus.start()
+    await settle(lambda: group_id not in entered._followed[groups.anna.user_id].groups)
+    await says(novas[0], groups.bert.user_id, group_id, "not for her")
+    await says(novas[0], groups.bert.user_id, other_id, END)
+    assert await hears(client, 1) == [END]
+
+
+@pytest.mark.gen_test
+async def test_edits_and_recalls_that_were_missed_are_told_too(novas, bus, watched):
+    groups, client = watched
+    group_id = await groups.new()
+    bus.stop()
+    await groups.enter(groups.anna, group_id)
+    bert = await novas[0].services.directory.get(groups.bert.user_id)
+    messages = novas[0].services.messages
+    edited, recalled = [(await messages.send(bert, group_id, text)).message for text in ("one", "two")]
+    await messages.edit(bert, edited.id, "one, better")
+    await messages.recall(bert, recalled.id)
+    bus.start()
+    await says(novas[0], bert.id, group_id, END)
+    packets = await until_end(client, "rooms")
+    told = [packet for packet in packets if packet.get("message_id") in (edited.id, recalled.id)]
+    assert [packet["type"] for packet in told][-2:] == ["group_chat_message_update", "group_chat_message_delete"]
+    assert {packet.get("message") for packet in told if packet["message_id"] == recalled.id} <= {"", None, "two"}
+    assert told[-2]["message"] == "one, better"
