@@ -136,6 +136,31 @@ class Link:
                 return
             _expect(status)
         after = self._synced.get(chat, 0)
+        # When it is ready its person asks, too, and there is one question at a time.
+        if after and self.seat.can_resume and not self.is_ready.is_set():
+            await self._resume(chat, after)
+        else:
+            await self._read_behind(chat, after)
+        if chat in self.mine:
+            self._caught_up.add(chat)
+
+    async def _resume(self, chat: int, cursor: int) -> None:
+        """Catch up with a chat by the way that the protocol has for it."""
+        is_over = False
+        while not is_over:
+            key = self.seat.new_key()
+            reply = await self._exchange(self.seat.resume(chat, cursor, key), (key, ""))
+            if reply.outcome is not Outcome.DONE:
+                raise LinkLostError(f"resume answered {reply.reason}")
+            if reply.packet.is_gone:
+                self._forget(chat)
+            if chat not in self.mine:
+                return
+            self.known.setdefault(chat, set()).update(reply.packet.message_ids)
+            cursor, is_over = reply.packet.cursor or cursor, reply.packet.is_over
+
+    async def _read_behind(self, chat: int, after: int) -> None:
+        """Catch up with a chat by reading its history behind a message."""
         while True:
             status, page = await self.http("GET", f"/chat/{chat}/messages?after={after}&limit={PAGE_MESSAGES}")
             if status in (403, 404):
@@ -149,8 +174,6 @@ class Link:
             if len(messages) < PAGE_MESSAGES:
                 break
             after = newest([message["message_id"] for message in messages])
-        if chat in self.mine:
-            self._caught_up.add(chat)
 
     def _forget(self, chat: int) -> None:
         self.mine.discard(chat)
@@ -219,13 +242,22 @@ class Link:
             raise LinkLostError
         if is_repeat:
             self._repeated.add(client_id)
+        reply = await self._exchange(packets, (key, client_id))
+        if reply.outcome is Outcome.DONE and client_id and reply.message_id:
+            self._have(reply.message_id)
+        return reply
+
+    async def _exchange(self, packets: Packets, keys: tuple[int, str]) -> Reply:
+        client = self._client
+        if client is None:
+            raise LinkLostError
         waiter: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting = ((key, client_id), waiter)
+        self._waiting = (keys, waiter)
         try:
             for packet in packets:
-                await self._client.send(packet)
+                await client.send(packet)
             async with asyncio.timeout(PATIENCE_S):
-                reply = await waiter
+                return await waiter
         except TimeoutError:
             self.drop()
             raise LinkLostError from None
@@ -238,9 +270,6 @@ class Link:
             self._waiting = None
             if waiter.done() and not waiter.cancelled():
                 waiter.exception()
-        if reply.outcome is Outcome.DONE and client_id and reply.message_id:
-            self._have(reply.message_id)
-        return reply
 
     async def http(self, method: str, path: str, body: Any = None, *, port: int | None = None) -> tuple[int, Any]:
         """Ask over HTTP; the status and the JSON of the answer.

@@ -13,6 +13,8 @@ from nova_tornado.drill.ground import GoneError, GroundError, free_port, resume,
 AUTO = "auto"
 AWAY_S = 1.0
 """How long it stays away when it was killed."""
+NAMES = ("redis-server", "redis-check-rdb")
+"""The server is one program under several names, by which it knows what to be; Debian's redis-tools has the second."""
 START_LIMIT_S = 30.0
 LOOK_S = 0.02
 
@@ -47,12 +49,15 @@ class RedisServer:
         Raises:
             GroundError: it is not installed, or does not start.
         """
-        program = shutil.which("redis-server")
-        if program is None:
+        found = next((path for name in NAMES if (path := shutil.which(name)) is not None), None)
+        if found is None:
             raise GroundError("there is no redis-server on the PATH; --redis URI names a Redis that runs")
+        program = self._folder / NAMES[0]
+        program.unlink(missing_ok=True)
+        program.symlink_to(found)
         self._process = await asyncio.create_subprocess_exec(
             *tied_to_this_process(),
-            *(program, "--bind", "127.0.0.1", "--port", str(self._port), "--save", "", "--appendonly", "no"),
+            *(str(program), "--bind", "127.0.0.1", "--port", str(self._port), "--save", "", "--appendonly", "no"),
             cwd=self._folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

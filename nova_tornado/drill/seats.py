@@ -55,6 +55,21 @@ class Reply(NamedTuple):
     packet: Any = None
 
 
+class Resumed(NamedTuple):
+    """What was missed of a chat; the packet of a ``Reply``.
+
+    Attributes:
+        cursor: to go on with; 0: the same one.
+        is_gone: the chat is the user's no more.
+        is_over: there is no more.
+    """
+
+    message_ids: Sequence[int]
+    cursor: int
+    is_gone: bool
+    is_over: bool
+
+
 class Gone(NamedTuple):
     """A chat is the user's no more."""
 
@@ -84,6 +99,7 @@ class Seat:
     can_manage = False
     """Whether it can make groups, and take in and remove members."""
     has_histories = False
+    can_resume = False
 
     def __init__(self, user: int, token: str) -> None:
         self.user = user
@@ -115,6 +131,10 @@ class Seat:
         """Make a group, or without a title the private chat with one other."""
         raise NotImplementedError
 
+    def resume(self, chat: int, cursor: int, key: int) -> Packets:
+        """Ask what was missed of a chat behind a message."""
+        raise NotImplementedError
+
     def made_room(self, packet: Any) -> int:
         """Which chat was made, as the answer says."""
         raise NotImplementedError
@@ -137,6 +157,7 @@ class ActionsSeat(Seat):
 
     protocol = "actions"
     can_edit = True
+    can_resume = True
 
     def send(self, room: Room, text: str, client_id: str, key: int) -> Packets:
         data = {"chat_id": room.id, "content": text, "client_message_id": client_id}
@@ -157,9 +178,20 @@ class ActionsSeat(Seat):
     def recall(self, room: Room, message_id: int, key: int) -> Packets:
         return self._with_ping("recall_message", {"message_id": message_id}, key)
 
+    def resume(self, chat: int, cursor: int, key: int) -> Packets:
+        data = {"chats": [{"chat_id": chat, "cursor": cursor}]}
+        return [{"action": "resume", "request_id": key, "data": data}]
+
     def understand(self, packet: Any) -> Iterator[News]:
         data = packet.get("data")
         match packet["action"]:
+            case "resumed":
+                chats = data["chats"]
+                ids = [message["message_id"] for chat in chats for message in chat.get("messages", ())]
+                cursor = next((chat["cursor"] for chat in chats if "cursor" in chat), 0)
+                resumed = Resumed(ids, cursor, bool(data["gone"]), not data["more"])
+                outcome = Outcome.ODD if any("reset" in chat for chat in chats) else Outcome.DONE
+                yield Reply(packet["request_id"], outcome, packet=resumed)
             case "new_message":
                 message = data["message"]
                 sender = message["sender"]["id"]

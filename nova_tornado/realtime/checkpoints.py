@@ -17,7 +17,10 @@ from nova_tornado.storage.store import Store
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_INTERVAL_S = 1.0
+CHECKPOINT_INTERVAL_S = 4.0
+"""What lies behind a checkpoint is read again by whoever needs the chat anew, so it must not be much."""
+CURSORS_AT_ONCE = 500
+"""So that those who send meanwhile are not kept waiting."""
 
 
 class Checkpoints:
@@ -87,8 +90,10 @@ class Checkpoints:
         # As of now: entries that are added while the cursors are being stored are not covered.
         ends = [copy(chat) for chat, _ in noted.values()]
         try:
-            await self._store.memberships.move_cursors(cursors)
-            await self._store.chats.store_checkpoints(ends)
+            for first in range(0, len(cursors), CURSORS_AT_ONCE):
+                await self._store.memberships.move_cursors(cursors[first : first + CURSORS_AT_ONCE])
+            for first in range(0, len(ends), CURSORS_AT_ONCE):
+                await self._store.chats.store_checkpoints(ends[first : first + CURSORS_AT_ONCE])
         except Exception:
             log.exception("storing the read cursors failed, it is tried again")
             for chat_id, (chat, senders) in noted.items():

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from typing import NamedTuple, Protocol
 
@@ -32,6 +33,10 @@ log = logging.getLogger(__name__)
 
 ENDED_REMEMBERED_S = 60.0
 """A sign-in may be looked up, then end, then get its connection; no handshake takes this long in between."""
+
+
+HOLD_MAX_S = 0.02
+"""So long deliveries are held for others that are to come, at most."""
 
 
 class Packet(NamedTuple):
@@ -158,6 +163,9 @@ class Hub:
         self._chats: dict[int, dict[WireProtocol, dict[Connection, None]]] = {}
         self._protocols: dict[WireProtocol, dict[Connection, None]] = {}
         self._dirty: list[Outbox] = []
+        self._held: list[Outbox] = []
+        self._is_holding = False
+        self._hold_end: asyncio.TimerHandle | None = None
         self._ended: dict[bytes | int, float] = {}
         self.presence_sink: PresenceSink = lambda _user_id, _is_online, _chat_ids: None
         self.keeper: Keeper | None = None
@@ -472,9 +480,9 @@ class Hub:
         elif connections:
             frames = b"".join(run)
             self.counts.deliveries += len(run) * len(connections)
-            dirty = self._dirty
+            dirty = self._held if self._is_holding else self._dirty
             if not dirty:
-                asyncio.get_running_loop().call_soon(self._flush, context=self._context)
+                self._flush_soon()
             for connection in connections:
                 pushed = connection.frames
                 if not pushed:
@@ -491,10 +499,38 @@ class Hub:
                 self.counts.deliveries += len(run)
 
     def flush_later(self, outbox: Outbox) -> None:
-        """Write an outbox at the end of this turn of the event loop."""
-        if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._flush, context=self._context)
-        self._dirty.append(outbox)
+        """Write an outbox at the end of this turn of the event loop; in ``holding``, when that is released."""
+        dirty = self._held if self._is_holding else self._dirty
+        if not dirty:
+            self._flush_soon()
+        dirty.append(outbox)
+
+    def _flush_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._is_holding:
+            loop.call_soon(self._flush, context=self._context)
+        elif self._hold_end is None:
+            self._hold_end = loop.call_later(HOLD_MAX_S, self.release, context=self._context)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """What is pushed meanwhile is written at the next ``release``: with what is pushed to the same sockets then."""
+        self._is_holding = True
+        try:
+            yield
+        finally:
+            self._is_holding = False
+
+    def release(self) -> None:
+        """Write what is held, at the end of this turn of the event loop."""
+        if self._hold_end is not None:
+            self._hold_end.cancel()
+            self._hold_end = None
+        if self._held:
+            if not self._dirty:
+                self._flush_soon()
+            self._dirty += self._held
+            self._held.clear()
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []

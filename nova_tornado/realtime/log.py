@@ -18,7 +18,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context
 from itertools import groupby
 from typing import Protocol
@@ -86,6 +86,9 @@ class Others(Protocol):
     def are_heard(self, chat: Chat) -> bool:
         """Whether this process is told what they write to a chat."""
 
+    def telling_with_next(self) -> AbstractContextManager[None]:
+        """What is told here meanwhile reaches its receivers together with what is announced next, or soon."""
+
 
 class ChatLog:
     """Writes the logs of all chats for this process.
@@ -113,6 +116,7 @@ class ChatLog:
         self._changes: set[asyncio.Task[None]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        self._is_gathering = False
         self._checkpoints = Checkpoints(store)
         chats.note_sender = self._checkpoints.note
         self._events = EntryEvents(store.messages, directory)
@@ -191,6 +195,7 @@ class ChatLog:
         """The others have written to a chat (``Turns``)."""
         lane = self._lanes[chat_id]
         lane.has_turn = True  # whatever they ask for from now on
+        self._is_gathering = True
         self._make_ready(lane)
 
     def _release(self, lane: Lane) -> None:
@@ -233,6 +238,10 @@ class ChatLog:
     async def _commit_batches(self) -> None:
         try:
             while self._ready:
+                if self._is_gathering:
+                    for _ in range(GATHER_TURNS):
+                        await asyncio.sleep(0)
+                    self._is_gathering = False
                 batch, lanes = self._gather()
                 try:
                     if batch:
@@ -243,8 +252,7 @@ class ChatLog:
                 finally:
                     for lane in lanes:
                         self._release(lane)
-                for _ in range(GATHER_TURNS if self._ready else 0):
-                    await asyncio.sleep(0)
+                self._is_gathering = bool(self._ready)
         finally:
             self._committer = None
             if self._ready:  # only after a fault: what came meanwhile must not wait for the next send
@@ -496,7 +504,10 @@ class ChatLog:
             told.append(events.MessageSent(chat, entry, sender, None, reading))
         if told:
             chat.current_at_s = time.monotonic()
-            self._bus.publish_from_elsewhere(*told)
+            # Own sends that wait for this follow at once, and most of what a delivery costs is the writing.
+            is_followed = lane.is_busy or bool(lane.queue)
+            with self.others.telling_with_next() if is_followed and self.others is not None else nullcontext():
+                self._bus.publish_from_elsewhere(*told)
 
     def loosen(self, chat_id: int) -> None:
         """The chat is not kept in memory any more."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from nova_tornado.domain import events
@@ -191,7 +192,8 @@ class Relay:
     # What happens here
 
     def announce(self, chat: Chat, entries: Sequence[Entry]) -> None:
-        """Entries were written here (``log.Others``)."""
+        """Entries were written here, and are told of here now (``log.Others``)."""
+        self._hub.release()
         rows = None
         if (
             all(entry.kind is EntryKind.MESSAGE and not entry.files and entry.reply_to is None for entry in entries)
@@ -204,6 +206,10 @@ class Relay:
     def ask_turn(self, chat: Chat) -> None:
         """Something waits here to be written (``log.Others``)."""
         self._channels.publish(self._chat_channel(chat.id), ["turn", chat.id])
+
+    def telling_with_next(self) -> AbstractContextManager[None]:
+        """What is told here meanwhile is delivered with what is written here next (``log.Others``)."""
+        return self._hub.holding()
 
     def are_heard(self, chat: Chat) -> bool:
         """Whether this process is told what the others write to a chat (``log.Others``)."""

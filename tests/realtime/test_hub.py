@@ -86,6 +86,38 @@ async def test_one_who_comes_hears_of_it_and_one_who_goes_hears_of_it_and_nothin
 
 
 @pytest.mark.gen_test
+async def test_what_is_held_is_written_with_what_follows_in_one_piece_and_in_order():
+    hub, protocol = Hub(Memberships({1: [7], 2: [7, 8]})), StubProtocol()
+    (_, one), (_, two) = [await join(hub, user_id, protocol) for user_id in (1, 2)]
+    chat, other = make_chat(7, 1, 2), make_chat(8, 2)
+    hub.publish([ChatRead(other, 2)])  # to one of them something is under way already
+    with hub.holding():
+        hub.publish([MemberAdded(chat, 1)])
+        two.push(b"\x81\x01x")
+    await asyncio.sleep(0)
+    assert not sent(one) and payloads(sent(two)) == [b"ChatRead", b"MemberAdded", b"x"]
+    hub.publish([ChatRead(other, 2)])
+    await asyncio.sleep(0)
+    assert not sent(one) and payloads(sent(two))[3:] == [b"ChatRead"], "only who is held waits"
+    hub.release()
+    hub.publish([ChatRead(chat, 1)])
+    await asyncio.sleep(0)
+    assert payloads(sent(one)) == [b"MemberAdded", b"ChatRead"] and len(one.outbox._sender.calls) == 1
+    assert payloads(sent(two))[4:] == [b"ChatRead"]
+    assert not (hub._dirty or hub._held or hub._hold_end)
+
+
+@pytest.mark.gen_test
+async def test_what_is_held_is_written_by_itself_when_nothing_follows():
+    hub, protocol = Hub(Memberships({1: [7]})), StubProtocol()
+    _, one = await join(hub, 1, protocol)
+    with hub.holding():
+        hub.publish([ChatRead(make_chat(7, 1), 1)])
+    await settle(lambda: payloads(sent(one)) == [b"ChatRead"])
+    assert not (hub._dirty or hub._held or hub._hold_end)
+
+
+@pytest.mark.gen_test
 async def test_packets_for_chat_and_users_keep_their_order():
     def render(event):
         yield Packet(b"chat 1", 7)

@@ -296,7 +296,7 @@ def sample(kind, chat):
 
 def test_every_event_survives_the_way_to_another_process():
     chat = models.Chat(3, models.ChatKind.GROUP, "Group", 1, {})
-    classes = [each for each in event_classes() if each.__module__.startswith("nova")]
+    classes = [each for each in event_classes() if each.__module__.startswith("nova") and each.is_relayed]
     assert len(classes) > 30
     for each in classes:
         event = each(**{field.name: sample(field.type, chat) for field in dataclasses.fields(each)})

@@ -8,6 +8,7 @@ import pytest
 from realtime.joined import Device, check_order
 from storage.rooms import WAIT_S, check_log, make_group, make_users, settle
 
+from nova_tornado.realtime import hub as hub_module
 from nova_tornado.realtime import log as log_module
 from nova_tornado.realtime import turns as turns_module
 from nova_tornado.realtime.turns import Turns
@@ -105,6 +106,27 @@ async def test_two_writers_take_turns_and_read_nothing(novas, database, monkeypa
     assert not read
     assert len(refused) >= 2 * ROUNDS
     assert sum(refused) < len(refused) / 4, refused
+
+
+@pytest.mark.gen_test
+async def test_what_is_heard_before_an_own_message_is_delivered_with_it(novas, monkeypatch):
+    monkeypatch.setattr(turns_module, "TURN_MAX_S", WAIT_S)
+    monkeypatch.setattr(hub_module, "HOLD_MAX_S", WAIT_S)
+    users = await make_users(novas[0], "ann", "bob")
+    chat = await make_group(novas[0], *users)
+    ann, bob = [await Device(nova, user).open() for nova, user in zip(novas, users, strict=True)]
+    await bob.hears("presence", users[0].id, True)
+    await novas[1].directory.load([user.id for user in users])
+    await novas[1].services.messages.send(users[1], chat.id, "zeroth")  # the log was read to its end
+    await settle(lambda: bob.texts(chat.id) == ["zeroth"])
+    novas[1].log.turns.note_asked(chat.id, novas[0].hub.keeper._channels.process)
+    waiting = asyncio.create_task(novas[1].services.messages.send(users[1], chat.id, "second"))
+    await settle(lambda: novas[1].log.turns.is_anybody_waiting)
+    before = len(bob.connection.outbox._sender.calls)
+    await novas[0].services.messages.send(users[0], chat.id, "first")
+    await waiting
+    await settle(lambda: all(device.texts(chat.id)[-2:] == ["first", "second"] for device in (ann, bob)))
+    assert len(bob.connection.outbox._sender.calls) == before + 1
 
 
 @pytest.mark.gen_test
