@@ -63,12 +63,13 @@ ALONE = ("chat_list", "growth", "memory_history", "filters")
 ONE_AND_TWO = ("nova", "nova:workers-2", "nova:methods", "nova:methods+workers-2")
 FANNING_OUT = (*ONE_AND_TWO, "ejabberd", "baseline:node-ws", "baseline:c-send", "baseline:c-tick")
 FANNING_OUT_100 = ("nova", "nova:workers-2", "ejabberd", "baseline:node-ws", "baseline:c-send")
+READING = ("nova", "nova:resume", "nova:older", "nova:workers-2", "nova:resume+workers-2", "ejabberd")
 ENGINE = (
     Section("fanout", "fanout", FANNING_OUT, {"paced_rate": 20}, (Fanout, PacedFanout)),
     Section("fanout_100", "fanout", FANNING_OUT_100, {"members": 100}, (Fanout100,)),
     Section("pair", "pair", (*ONE_AND_TWO, "ejabberd")),
     Section("idle", "idle", ("nova", "nova:workers-2", "ejabberd", "baseline:c-send")),
-    Section("history", "history", ("nova", "nova:resume", "nova:workers-2", "nova:resume+workers-2", "ejabberd")),
+    Section("history", "history", READING),
 )
 """What the targets of the path from a socket to the others need, and no more."""
 LARGE = {"all": ALL, "engine": ENGINE}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -19,9 +20,13 @@ from benchmarks.peers.nova_api import Account, NovaApi
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY = re.compile(r"^Nova is ready on http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 PAGE_MESSAGES = 100
+SEQ_SPAN = 10**8
+"""A message's id is the chat's id times this, and the message's place in the chat."""
+OLDER_STEP_MESSAGES = 317
+"""From one page of `older` to the next; they overlap seldom."""
 SHORT_AVATAR = "http://localhost/a.png"
 WORKERS = re.compile(r"workers-([1-9][0-9]?)")
-VARIANTS = ("short-avatars", "resume", "methods", "workers-N")
+VARIANTS = ("short-avatars", "resume", "older", "methods", "workers-N")
 
 
 def _name(index: int) -> str:
@@ -43,11 +48,12 @@ _MADE: dict[tuple[str, int, bool], _Made] = {}
 
 
 class Nova(Peer):
-    """`nova`, or `nova:VARIANT` with `short-avatars`, `resume`, `methods` or `workers-N`, joined by `+`.
+    """`nova`, or `nova:VARIANT` with `short-avatars`, `resume`, `older`, `methods` or `workers-N`, joined by `+`.
 
     A registered user gets an avatar in the form of a data: URI, which stands in every message of his. The variant
     `short-avatars` gives each user a short URL instead, which makes a message about as long as the prototype's.
-    `resume` reads the last messages over the WebSocket, as a client that missed them. `methods` has all connections
+    `resume` reads the last messages over the WebSocket, as a client that missed them. `older` reads messages before
+    those, here and there, which are not in memory. `methods` has all connections
     speak that protocol. `workers-N` is a server of N workers, on the same CPU; the kernel spreads the connections.
     """
 
@@ -58,10 +64,11 @@ class Nova(Peer):
         super().__init__(f"nova:{variant}" if variant else "nova")
         extras = set(variant.split("+")) if variant else set()
         workers = {extra: int(found[1]) for extra in extras if (found := WORKERS.fullmatch(extra))}
-        if not extras <= {"short-avatars", "resume", "methods", *workers} or len(workers) > 1:
+        if not extras <= {"short-avatars", "resume", "older", "methods", *workers} or len(workers) > 1:
             raise ValueError(f"no variant {variant!r} of nova: {', '.join(VARIANTS)}")
         self._has_short_avatars = "short-avatars" in extras
         self._reads_by_resume = "resume" in extras
+        self._reads_older = "older" in extras
         self._speaks_methods = "methods" in extras
         self._workers = next(iter(workers.values()), 1)
         if self._workers > 1:  # the works of Nova alone look at one process
@@ -69,6 +76,7 @@ class Nova(Peer):
         if self._speaks_methods:  # that protocol has no histories in pages
             self.works = Peer.works - {"history"}
         self._cursor = 0
+        self._steps = itertools.count(0, OLDER_STEP_MESSAGES)
         self._name = re.sub("[:+]", "-", self.name)
         self._data = RUN / self._name
         self._accounts: list[Account] = []
@@ -215,11 +223,11 @@ class Nova(Peer):
 
     def history_connection(self, index: int, hub: Hub) -> Connection:
         """An HTTP connection, or a WebSocket."""
-        if not self._reads_by_resume:
-            return self.http_connection(index, hub)
         if not self._cursor:
             newest = self.api.call("GET", f"/chat/{self._group}/messages?limit=1", account=self._accounts[0])
             self._cursor = newest[0]["message_id"] - PAGE_MESSAGES
+        if not self._reads_by_resume:
+            return self.http_connection(index, hub)
         connection = self.connect(index)
         hub.add(connection)
         return connection
@@ -233,7 +241,11 @@ class Nova(Peer):
         if self._reads_by_resume:
             request = b'{"action":"resume","request_id":1,"data":{"chats":[{"chat_id":%d,"cursor":%d}]}}'
             return masked_frame(request % (self._group, self._cursor))
-        return self.get(f"/chat/{self._group}/messages?limit=100", self._accounts[0])
+        path = f"/chat/{self._group}/messages?limit={PAGE_MESSAGES}"
+        if self._reads_older:
+            seq = self._cursor % SEQ_SPAN
+            path += f"&before={self._cursor - next(self._steps) % max(1, seq - 2 * PAGE_MESSAGES)}"
+        return self.get(path, self._accounts[0])
 
     def history_complete(self, buffer: bytes) -> bool:
         """Whether the response is whole."""
