@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Sequence
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any
 
 from nova_tornado.clients.protocols import CLIENTS, ActionsClient, ProtocolClient
 from nova_tornado.drill.link import open_in_time
@@ -74,6 +77,9 @@ class Crowd:
 
     async def storm(self) -> str:
         """Come, lose all connections, and come back."""
+        return await _apart(self._storm())
+
+    async def _storm(self) -> str:
         await self._come()
         loop = asyncio.get_running_loop()
         await self.close()
@@ -109,6 +115,9 @@ class Crowd:
 
     async def read_slowly(self) -> str:
         """Open connections that are not read, and say much to them."""
+        return await _apart(self._read_slowly())
+
+    async def _read_slowly(self) -> str:
         tokens = itertools.islice(itertools.cycle(self._tokens), self._readers)
         slow: list[ProtocolClient] = [ActionsClient(self._port, token) for token in tokens]
         speaker = ActionsClient(self._port, self._tokens[0])
@@ -117,8 +126,8 @@ class Crowd:
             # Nobody takes anything off, so Tornado stops reading, and the kernel keeps some 4 MiB at most.
             data = {"chat_id": self._loud, "content": "loud " * (LOUD_TEXT_CHARACTERS // 5)}
             for first in range(0, self._loud_texts, PIECE_TEXTS):
-                for _ in range(min(PIECE_TEXTS, self._loud_texts - first)):
-                    await speaker.send({"action": "send_message", "data": data})
+                count = min(PIECE_TEXTS, self._loud_texts - first)
+                await _send_all(speaker, [{"action": "send_message", "data": data}] * count)
                 await speaker.drain()
             closed = sum(await asyncio.gather(*(_is_let_go(client) for client in slow)))
             told_mib = self._loud_texts * LOUD_TEXT_CHARACTERS / 2**20
@@ -134,6 +143,9 @@ class Crowd:
 
     async def send_rubbish(self, dice: random.Random) -> str:
         """Send what is refused; each protocol's connection must outlive it, unless another fault breaks it."""
+        return await _apart(self._send_rubbish(dice))
+
+    async def _send_rubbish(self, dice: random.Random) -> str:
         dices = [random.Random(dice.random()) for _ in CLIENTS]
         told = await asyncio.gather(*map(self._rubbish_of, CLIENTS, dices))
         return f"{self._frames} frames each: " + ", ".join(map(" ".join, zip(CLIENTS, told, strict=True)))
@@ -144,8 +156,7 @@ class Crowd:
             await open_in_time(client)
             await client.sign_in()
             for first in range(0, self._frames, PIECE_FRAMES):
-                for _ in range(min(PIECE_FRAMES, self._frames - first)):
-                    await client.send(dice.choice(RUBBISH))
+                await _send_all(client, dice.choices(RUBBISH, k=min(PIECE_FRAMES, self._frames - first)))
                 await client.drain()
             return "lives"
         except Exception as error:  # told in the line
@@ -154,6 +165,29 @@ class Crowd:
         finally:
             with suppress(AttributeError):
                 client.drop()
+
+
+async def _apart(work: Coroutine[Any, Any, str]) -> str:
+    """Do something on an event loop of its own: on that of the people each packet would have to wait for its turn."""
+    done: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            result = asyncio.run(work)
+        except BaseException as error:
+            if not done.cancelled():
+                done.set_exception(error)
+        else:
+            if not done.cancelled():
+                done.set_result(result)
+
+    threading.Thread(target=run, name="crowd", daemon=True).start()
+    return await asyncio.wrap_future(done)
+
+
+async def _send_all(client: ProtocolClient, packets: Sequence[Any]) -> None:
+    """Send packets in their order; to wait for each one would take a turn of a busy event loop each time."""
+    await asyncio.gather(*map(client.send, packets))
 
 
 async def _is_let_go(client: ProtocolClient) -> bool:

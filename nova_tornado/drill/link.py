@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -58,6 +59,7 @@ class Link:
         self._number = 0
         self._synced: dict[int, int] = {}
         self._caught_up: set[int] = set()
+        self._stays: Counter[int] = Counter()  # how often each chat was no more his: what was asked before is void
         self._to_catch_up: asyncio.Queue[int] = asyncio.Queue()
         self._waiting: tuple[tuple[int, str], asyncio.Future[Reply]] | None = None
         self._repeated: set[str] = set()
@@ -132,19 +134,23 @@ class Link:
         if self.seat.protocol == "rooms" and not self._rooms[chat].is_private:
             status, _ = await self.http("POST", f"/http/chat_groups/{chat}", {"is_enter": True})
             if status in (403, 404):
-                self._forget(chat)
+                self.forget(chat)
                 return
             _expect(status)
-        after = self._synced.get(chat, 0)
+        after, stay = self._synced.get(chat, 0), self._stays[chat]
         # When it is ready its person asks, too, and there is one question at a time.
         if after and self.seat.can_resume and not self.is_ready.is_set():
-            await self._resume(chat, after)
+            await self._resume(chat, after, stay)
         else:
-            await self._read_behind(chat, after)
-        if chat in self.mine:
+            await self._read_behind(chat, after, stay)
+        if self._is_mine(chat, stay):
             self._caught_up.add(chat)
 
-    async def _resume(self, chat: int, cursor: int) -> None:
+    def _is_mine(self, chat: int, stay: int) -> bool:
+        """Whether a chat has been his all the time."""
+        return chat in self.mine and self._stays[chat] == stay
+
+    async def _resume(self, chat: int, cursor: int, stay: int) -> None:
         """Catch up with a chat by the way that the protocol has for it."""
         is_over = False
         while not is_over:
@@ -152,31 +158,33 @@ class Link:
             reply = await self._exchange(self.seat.resume(chat, cursor, key), (key, ""))
             if reply.outcome is not Outcome.DONE:
                 raise LinkLostError(f"resume answered {reply.reason}")
-            if reply.packet.is_gone:
-                self._forget(chat)
-            if chat not in self.mine:
+            if reply.packet.is_gone and self._is_mine(chat, stay):
+                self.forget(chat)
+            if not self._is_mine(chat, stay):
                 return
             self.known.setdefault(chat, set()).update(reply.packet.message_ids)
             cursor, is_over = reply.packet.cursor or cursor, reply.packet.is_over
 
-    async def _read_behind(self, chat: int, after: int) -> None:
+    async def _read_behind(self, chat: int, after: int, stay: int) -> None:
         """Catch up with a chat by reading its history behind a message."""
         while True:
             status, page = await self.http("GET", f"/chat/{chat}/messages?after={after}&limit={PAGE_MESSAGES}")
+            if not self._is_mine(chat, stay):
+                return  # removed in between
             if status in (403, 404):
-                self._forget(chat)
+                self.forget(chat)
                 return
             _expect(status)
-            if chat not in self.mine:
-                return  # removed in between
             messages = page["data"]
             self.known.setdefault(chat, set()).update(message["message_id"] for message in messages)
             if len(messages) < PAGE_MESSAGES:
                 break
             after = newest([message["message_id"] for message in messages])
 
-    def _forget(self, chat: int) -> None:
+    def forget(self, chat: int) -> None:
+        """A chat is his no more."""
         self.mine.discard(chat)
+        self._stays[chat] += 1
         self.known.pop(chat, None)
         self._synced.pop(chat, None)
         self._caught_up.discard(chat)
@@ -204,7 +212,7 @@ class Link:
                     case Reply():
                         self._answer(news)
                     case Gone(chat):
-                        self._forget(chat)
+                        self.forget(chat)
                     case Came(chat) if chat in self._rooms and chat not in self.mine:
                         self.mine.add(chat)
                         self._to_catch_up.put_nowait(chat)

@@ -95,7 +95,7 @@ class Person:
         if reply.outcome is Outcome.DONE:
             self._sent = [*self._sent[-OWN_KEPT:], (client_id, reply.message_id, room.id)]
         elif reply.outcome is Outcome.REFUSED:
-            self.link.mine.discard(room.id)  # he was removed, and is told when he is taken in again
+            self.link.forget(room.id)  # he was removed, and is told when he is taken in again
         return reply
 
     async def _repeat(self) -> None:
