@@ -173,7 +173,7 @@ class NovaApp:
         self._offers = Offers()
         self._client_config = {"base_url": base_url, "file_max_bytes": settings.file_max_mib * 1024**2}
         self._facades: dict[str, Nova] = {}
-        self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock, self.purges)
+        self._chats = ChatService(self.store, self.chat_cache, self.log, self.directory, clock, self.purges, freshness)
         groups = FriendGroupService(self.store)
         friends = FriendService(self.store, self.directory, self.bus, self.log, self._chats, groups)
         accounts = AccountService(

@@ -11,6 +11,7 @@ from nova_tornado.domain.rules import ID_MAX, check_chat_title
 from nova_tornado.realtime.chats import ChatCache
 from nova_tornado.realtime.clock import Clock
 from nova_tornado.realtime.directory import UserDirectory
+from nova_tornado.realtime.freshness import Freshness
 from nova_tornado.realtime.lanes import Draft
 from nova_tornado.realtime.log import ChatLog
 from nova_tornado.services.bot_scopes import Ability, check_scope, sees_history
@@ -31,6 +32,7 @@ class ChatService:
     Args:
         store, chats, log, directory, clock: the parts it works with.
         purges: remove what deleted chats leave behind.
+        freshness: brings a chat in memory to the end of its log.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class ChatService:
         directory: UserDirectory,
         clock: Clock,
         purges: Purges,
+        freshness: Freshness,
     ) -> None:
         self._store = store
         self._chats = chats
@@ -48,6 +51,7 @@ class ChatService:
         self._directory = directory
         self._clock = clock
         self._purges = purges
+        self._freshness = freshness
         self._plans = ChatPlans(store, directory)
 
     # Reading
@@ -79,9 +83,19 @@ class ChatService:
             NotAMember: he is not in it.
         """
         chat = await self.get(chat_id)
-        if user_id not in chat.members:
+        if not await self.has_member(chat, user_id):
             raise NotAMember
         return chat
+
+    async def has_member(self, chat: Chat, user_id: int) -> bool:
+        """Whether a user is a member of a chat.
+
+        Another process may have taken him in, and told him so, a moment before this one hears of it. So nobody is
+        refused before the end of the chat's log was looked at.
+        """
+        if user_id not in chat.members:
+            await self._freshness.ensure((chat,))
+        return user_id in chat.members
 
     async def list_of(self, user_id: int) -> list[Chat]:
         """A user's chats in the order of his joining."""

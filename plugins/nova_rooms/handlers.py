@@ -98,7 +98,7 @@ class RoomsHandler(BaseHandler):
         chat = await self.services.chats.get(chat_id)
         if not chat.is_private or self.services.bots.is_dialogue(chat):
             raise errors.ChatUnknown("Room not found")
-        if self.user.id not in chat.members:
+        if not await self.services.chats.has_member(chat, self.user.id):
             raise errors.NotAMember("This is a room of others")
         return chat
 
@@ -117,7 +117,7 @@ class RoomsHandler(BaseHandler):
             NotAMember: it is closed, and he is not in it.
         """
         chat = await get_group(self.services, chat_id)
-        if chat.policy is not models.JoinPolicy.OPEN and self.user.id not in chat.members:
+        if chat.policy is not models.JoinPolicy.OPEN and not await self.services.chats.has_member(chat, self.user.id):
             raise errors.NotAMember
         return chat
 

@@ -11,7 +11,7 @@ import pytest
 from realtime.joined import Device, check_order
 from storage.rooms import check_log, make_group, make_users, settle
 
-from nova_tornado.domain import events, models
+from nova_tornado.domain import errors, events, models
 from nova_tornado.realtime.event_codec import CodecError, decode, encode, event_classes
 from nova_tornado.storage.sessions import SessionKind
 
@@ -315,3 +315,31 @@ def test_what_is_no_event_cannot_be_sent_or_read():
     for bad in ({"$": "Settings"}, {"$": "models:User"}, {"$": "User", "nonsense": 1}, {"$": 5}, {"$": "tuple"}):
         with pytest.raises(CodecError):
             decode(bad, lambda _: None)
+
+
+@pytest.mark.gen_test
+async def test_a_member_of_a_new_chat_is_told_of_it_all_though_the_chat_was_looked_at_before(novas, bus):
+    ann, bob = await make_users(novas[0], "ann", "bob")
+    device = await Device(novas[1], bob).open()
+    bus.stop()
+    chat = await make_group(novas[0], ann, bob)
+    for n in range(3):
+        await send(novas[0], ann, chat.id, f"m{n}")
+    assert (await novas[1].services.chats.get(chat.id)).last_message.text == "m2"
+    bus.start()
+    await send(novas[0], ann, chat.id, "m3")
+    await settle(lambda: "m3" in device.texts(chat.id))
+    assert device.texts(chat.id)[1:] == ["m0", "m1", "m2", "m3"]
+
+
+@pytest.mark.gen_test
+async def test_who_was_taken_in_elsewhere_is_not_refused_here_before_the_news_arrives(novas, bus):
+    (ann, bob, cleo), chat_id = await people_in_a_group(novas, "ann", "bob", "cleo")
+    await novas[0].services.chats.remove_member(ann, chat_id, cleo.id)
+    await Device(novas[1], bob).open()  # so that the second process has the chat in memory
+    with pytest.raises(errors.NotAMember):
+        await novas[1].services.chats.get_for(cleo.id, chat_id)
+    bus.stop()
+    await novas[0].services.chats.edit(ann, chat_id, add_ids=[cleo.id])
+    kept = novas[1].chat_cache.peek(chat_id)
+    assert await novas[1].services.chats.get_for(cleo.id, chat_id) is kept and cleo.id in kept.members
