@@ -121,6 +121,11 @@ class Link:
 
     async def _come(self) -> None:
         """Catch up with all chats, then with those that come."""
+        if self._rooms:
+            status, answer = await self.http("GET", "/chat")
+            _expect(status)
+            # He may have been taken in while he was away. Whether he was removed he learns chat by chat.
+            self.mine |= self._rooms.keys() & {item["chat"]["chat_id"] for item in answer["data"]}
         for chat in sorted(self.mine):
             await self._catch_up(chat)
         self.is_ready.set()
