@@ -64,7 +64,7 @@ class GroupCaughtUp(Event):
     missed: tuple[Event, ...]
 
 
-class Entry(NamedTuple):
+class Stay(NamedTuple):
     """Somebody's being in a group.
 
     Attributes:
@@ -85,7 +85,7 @@ class Followed:
     """
 
     sockets: int = 0
-    groups: dict[int, Entry] = field(default_factory=dict)
+    groups: dict[int, Stay] = field(default_factory=dict)
 
 
 class Entered:
@@ -115,8 +115,8 @@ class Entered:
         """
         found = []
         for user_id in self._user_ids.get(chat.id, ()):
-            entry, member = self._followed[user_id].groups[chat.id], chat.members.get(user_id)
-            if member is not None and member.id == entry.membership_id and (seq is None or seq > entry.told_seq):
+            stay, member = self._followed[user_id].groups[chat.id], chat.members.get(user_id)
+            if member is not None and member.id == stay.membership_id and (seq is None or seq > stay.told_seq):
                 found.append(user_id)
         return found
 
@@ -256,7 +256,7 @@ class Entered:
         for user_id, groups in stored.items():
             followed = self._followed.get(user_id)
             if followed is not None and groups != {
-                chat_id: entry.membership_id for chat_id, entry in followed.groups.items()
+                chat_id: stay.membership_id for chat_id, stay in followed.groups.items()
             }:
                 async with self._lock(user_id):
                     await self._look(user_id)
@@ -289,7 +289,7 @@ class Entered:
                 self._services.bus.publish_from_elsewhere(GroupCaughtUp(user_id, tuple(missed)))
 
     def _put(self, user_id: int, stored: Document, told_seq: int) -> None:
-        self._followed[user_id].groups[stored["chat"]] = Entry(stored["membership"], told_seq)
+        self._followed[user_id].groups[stored["chat"]] = Stay(stored["membership"], told_seq)
         self._user_ids[stored["chat"]].add(user_id)
 
     def _drop(self, user_id: int, chat_id: int) -> None:
