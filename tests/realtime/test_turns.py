@@ -96,6 +96,8 @@ async def test_two_writers_take_turns_and_read_nothing(novas, database, monkeypa
     users = await make_users(novas[0], "ann", "bob")
     chat = await make_group(novas[0], *users)
     devices = [await Device(nova, user).open() for nova, user in zip(novas, users, strict=True)]
+    # Behind it nothing is on its way any more that would make a process look the users up again.
+    await devices[1].hears("presence", users[0].id, True)
     for nova in novas:
         await nova.directory.load([user.id for user in users])
     refused, read = note_appends(novas, monkeypatch)
