@@ -53,8 +53,8 @@ class Nova(Peer):
     A registered user gets an avatar in the form of a data: URI, which stands in every message of his. The variant
     `short-avatars` gives each user a short URL instead, which makes a message about as long as the prototype's.
     `resume` reads the last messages over the WebSocket, as a client that missed them. `older` reads messages before
-    those, here and there, which are not in memory. `methods` has all connections
-    speak that protocol. `workers-N` is a server of N workers, on the same CPU; the kernel spreads the connections.
+    those, here and there, which are not in memory. `methods` has all connections speak that protocol. `workers-N` is a
+    server of N workers, on the same CPU; the kernel spreads the connections.
     """
 
     works = Peer.works | {"chat_list", "growth", "memory_history", "filters"}

@@ -168,7 +168,10 @@ class Crowd:
 
 
 async def _apart(work: Coroutine[Any, Any, str]) -> str:
-    """Do something on an event loop of its own: on that of the people each packet would have to wait for its turn."""
+    """Do something on an event loop of its own: on that of the people each packet would have to wait for its turn.
+
+    Its thread ends with the program, also where a drill is broken off.
+    """
     done: Future[str] = Future()
 
     def run() -> None:

@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 ENDED_REMEMBERED_S = 60.0
 """A sign-in may be looked up, then end, then get its connection; no handshake takes this long in between."""
-
-
 HOLD_MAX_S = 0.02
 """So long deliveries are held for others that are to come, at most."""
 
@@ -480,9 +478,7 @@ class Hub:
         elif connections:
             frames = b"".join(run)
             self.counts.deliveries += len(run) * len(connections)
-            dirty = self._held if self._is_holding else self._dirty
-            if not dirty:
-                self._flush_soon()
+            dirty = self._to_write()
             for connection in connections:
                 pushed = connection.frames
                 if not pushed:
@@ -500,17 +496,18 @@ class Hub:
 
     def flush_later(self, outbox: Outbox) -> None:
         """Write an outbox at the end of this turn of the event loop; in ``holding``, when that is released."""
-        dirty = self._held if self._is_holding else self._dirty
-        if not dirty:
-            self._flush_soon()
-        dirty.append(outbox)
+        self._to_write().append(outbox)
 
-    def _flush_soon(self) -> None:
-        loop = asyncio.get_running_loop()
-        if not self._is_holding:
-            loop.call_soon(self._flush, context=self._context)
-        elif self._hold_end is None:
-            self._hold_end = loop.call_later(HOLD_MAX_S, self.release, context=self._context)
+    def _to_write(self) -> list[Outbox]:
+        """The outboxes that are written when this turn ends, or when what is held is released; that is seen to."""
+        if self._is_holding:
+            if self._hold_end is None:
+                loop = asyncio.get_running_loop()
+                self._hold_end = loop.call_later(HOLD_MAX_S, self.release, context=self._context)
+            return self._held
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self._flush, context=self._context)
+        return self._dirty
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -527,9 +524,7 @@ class Hub:
             self._hold_end.cancel()
             self._hold_end = None
         if self._held:
-            if not self._dirty:
-                self._flush_soon()
-            self._dirty += self._held
+            self._to_write().extend(self._held)
             self._held.clear()
 
     def _flush(self) -> None:

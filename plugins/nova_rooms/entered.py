@@ -234,17 +234,15 @@ class Entered:
             await self._wake.wait()
             self._wake.clear()
             doubted, self._doubted = [each for each in self._doubted if each in self._followed], set()
-            for first in range(0, len(doubted), USERS_AT_ONCE):
-                some = doubted[first : first + USERS_AT_ONCE]
-                try:
-                    await self._look_at(some)
-                    has_failed = False
-                except Exception as error:
-                    if not has_failed:
-                        log.warning("who is in groups cannot be read, it is tried again: %s", type(error).__name__)
-                    has_failed = True
-                    self._doubt(some)
-            if has_failed:
+            try:
+                for first in range(0, len(doubted), USERS_AT_ONCE):
+                    await self._look_at(doubted[first : first + USERS_AT_ONCE])
+                has_failed = False
+            except Exception as error:
+                if not has_failed:
+                    log.warning("who is in groups cannot be read, it is tried again: %s", type(error).__name__)
+                has_failed = True
+                self._doubt(doubted)
                 await asyncio.sleep(RETRY_INTERVAL_S)
 
     # What is known here
@@ -266,7 +264,9 @@ class Entered:
         if user_id not in self._followed:
             return
         stored = {each["chat"]: each async for each in self._collection.find({"user": user_id})}
-        known = dict(followed.groups) if (followed := self._followed.get(user_id)) is not None else {}
+        if (followed := self._followed.get(user_id)) is None:
+            return  # gone meanwhile
+        known = dict(followed.groups)
         for chat_id in known.keys() - stored.keys():
             self._drop(user_id, chat_id)
         for chat_id, each in stored.items():
