@@ -233,10 +233,14 @@ class NovaApp:
         self._dispatcher: Dispatcher | None = None
         self._lifespans = Lifespans()
 
-    async def open(self) -> None:
-        """Bring the database up to date, take the plugins in, and begin what runs beside the requests."""
+    async def open(self, *, is_prepared: bool = False) -> None:
+        """Bring the database up to date, take the plugins in, and begin what runs beside the requests.
+
+        Args:
+            is_prepared: as for ``open_nova``.
+        """
         self._strikes.begin(self._data, self._worker)
-        protocols = await self.open_rules()
+        protocols = await self.open_rules(is_prepared=is_prepared)
         nova = self.facade_of
         about = (ABOUT_PATH, AboutHandler, {"about": self._about(protocols)})
         routes: list[Any] = [*NATIVE_ROUTES, *PAGE_ROUTES, about]
@@ -264,15 +268,19 @@ class NovaApp:
         self._lag.start()
         self.ready = True
 
-    async def open_rules(self) -> list[tuple[str, MountedProtocol]]:
+    async def open_rules(self, *, is_prepared: bool = False) -> list[tuple[str, MountedProtocol]]:
         """Bring the database up to date and take in what plugins add to the rules: all that is not for serving.
+
+        Args:
+            is_prepared: as for ``open_nova``.
 
         Returns:
             The protocols of all plugins.
         """
         self._plugins.read_settings(self._of_plugins)
-        own_names = [spec.name for spec in COLLECTIONS]
-        await self.store.prepare(tuple(self._plugins.collect_collections(own_names)))
+        specs = tuple(self._plugins.collect_collections([spec.name for spec in COLLECTIONS]))
+        if not is_prepared:
+            await self.store.prepare(specs)
         await self.services.accounts.open()
         nova = self.facade_of
         self._filters.set(self._plugins.collect_named("nova_message_filters", nova))
@@ -373,6 +381,7 @@ async def open_nova(
     transport: Transport | None = None,
     worker: int | None = None,
     is_sole_writer: bool = False,
+    is_prepared: bool = False,
 ) -> NovaApp:
     """Make a Nova that can serve.
 
@@ -386,6 +395,8 @@ async def open_nova(
             the settings does, or it is alone.
         worker: the number of this process among the workers of a server; None if it is the only one.
         is_sole_writer: no other server uses the database, so that what is in memory need not be compared with it.
+        is_prepared: another process with the same plugins has just made sure that the database has all collections
+            and indexes; asking for each of them is most of what a start costs.
 
     Raises:
         StartError: a bad plugin, a database that cannot be reached or was written by a newer Nova.
@@ -411,7 +422,7 @@ async def open_nova(
         raise StartError(str(error)) from error
     try:
         await app.store.database.check()
-        await app.open()
+        await app.open(is_prepared=is_prepared)
     except Exception as error:
         await app.close()
         if (refusal := _as_start_error(error)) is not None:

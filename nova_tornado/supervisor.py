@@ -54,6 +54,17 @@ RETRY_PAUSE_S = 10.0
 """After a worker that could not start, and said why (the database is away), while others serve. Longer than
 `DEATHS_WINDOW_S / DEATHS_MAX_COUNT`: it is no crash loop."""
 
+HANG_LIMIT_S = 20.0
+"""A worker that serves and has not been heard of for so long hangs. Nothing that it may do takes its event loop so
+long; its clients are told nothing meanwhile, and do not go elsewhere."""
+
+TRACE_LIMIT_S = 2.0
+"""A worker that is to be killed has so long to write down where it hangs."""
+
+PAUSE_S = 5.0
+"""The supervisor looks at time limits far more often. Where it did not for so long, it was halted itself (a debugger,
+the terminal), and so, maybe, were the workers."""
+
 LEAVE_LIMIT_S = 60.0
 """A retired worker that is still there is killed; it is longer than `worker.RETIRE_LIMIT_S` and its stop together."""
 
@@ -120,7 +131,8 @@ class _Worker:
         control: the supervisor's end of the way to it; None when it has closed its own.
         is_ready: it serves.
         failure: why it could not start, in its own words.
-        deadline: when it must be ready, or, where it is retired, be gone.
+        deadline: when it must be ready, must have been heard of again, or, where it is retired, be gone.
+        is_aborted: it was asked to write down where it hangs, and to end.
     """
 
     number: int
@@ -128,6 +140,7 @@ class _Worker:
     control: socket.socket | None
     deadline: float
     is_ready: bool = False
+    is_aborted: bool = False
     failure: str = ""
     received: bytes = b""
 
@@ -186,9 +199,11 @@ class Supervisor:
         self._slots: list[_Slot] = []
         self._leaving: list[_Worker] = []
         self._deaths: deque[float] = deque(maxlen=DEATHS_MAX_COUNT)
+        self._looked_at_s = time.monotonic()
         self._reload: _Reload | None = None
         self._pid_file = PidFile(settings.data)
         self._is_started = False
+        self._is_prepared = False  # a worker with these settings has set the database up
         self._is_stopping = False
         self._stop_signals = 0
 
@@ -285,7 +300,8 @@ class Supervisor:
         except OSError as error:
             raise ServerError(f"cannot start a worker: {error.strerror}") from None
         if pid == 0:
-            self._become_worker(worker.Order(slot.number, parent_pid, self._settings, slot.listening, its, links))
+            order = worker.Order(slot.number, parent_pid, self._settings, slot.listening, its, links, self._is_prepared)
+            self._become_worker(order)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         for one in (its, *links):
             one.close()
@@ -375,6 +391,9 @@ class Supervisor:
         for line in lines:
             if line == b"ready":
                 self._note_ready(speaker)
+            elif line == worker.ALIVE:
+                if speaker not in self._leaving and not speaker.is_aborted:
+                    speaker.deadline = time.monotonic() + HANG_LIMIT_S
             else:
                 speaker.failure = line.removeprefix(b"failed:").decode()
 
@@ -387,8 +406,8 @@ class Supervisor:
     def _note_ready(self, ready: _Worker) -> None:
         if self._is_stopping:
             return
-        ready.is_ready = True
-        ready.deadline = float("inf")
+        ready.is_ready = self._is_prepared = True
+        ready.deadline = time.monotonic() + HANG_LIMIT_S
         slot = self._slots[ready.number - 1]
         if slot.successor is ready:
             self._hand_over(slot)
@@ -445,10 +464,18 @@ class Supervisor:
         slot.start_at = now
 
     def _check_deadlines(self) -> None:
+        """Ends workers that hang. They are first asked to say where, which one that is halted cannot."""
         now = time.monotonic()
+        paused_s, self._looked_at_s = now - self._looked_at_s, now
         for each in self._workers():
-            if now > each.deadline:
+            if paused_s > PAUSE_S:
+                each.deadline += paused_s
+            if now > each.deadline and not each.is_aborted:
                 log.error("worker %d (process %d) hangs and is killed", each.number, each.pid)
+                each.is_aborted = True
+                each.deadline = now + TRACE_LIMIT_S
+                os.kill(each.pid, signal.SIGABRT)
+            elif now > each.deadline:
                 each.deadline = float("inf")
                 os.kill(each.pid, signal.SIGKILL)
 
@@ -471,6 +498,7 @@ class Supervisor:
             return
         self._reload = _Reload(self._settings, deque(self._slots))
         self._settings = self._with_what_stays(settings)
+        self._is_prepared = False  # there may be other plugins now
         log.info("reloading")
 
     def _with_what_stays(self, settings: Settings) -> Settings:
@@ -514,6 +542,7 @@ class Supervisor:
         assert self._reload is not None
         if not self._reload.has_replaced:
             self._settings = self._reload.former
+            self._is_prepared = True
         self._reload = None
         log.error("not reloaded, the workers go on as they are: %s", reason)
 

@@ -1,18 +1,21 @@
 """The life of one worker: a process that a supervisor has forked, and that serves on sockets it was given.
 
 It hears from its supervisor by its control socket: `link` comes with the socket of another worker, `retire` means that
-a successor serves already. It says `ready` once, or `failed:` and why. When the supervisor ends, so does it.
+a successor serves already. It says `ready` once, or `failed:` and why; from then on `alive`, as long as its event loop
+turns. When the supervisor ends, so does it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import logging
 import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +47,10 @@ RETIRE_LIMIT_S = 30.0
 one that idles for so long is closed without, as it is after `app.IDLE_HTTP_TIMEOUT_S`."""
 RETIRE_LOOK_S = 0.1
 
+ALIVE = b"alive"
+ALIVE_EVERY_S = 2.0
+"""Much more often than the supervisor loses patience (`supervisor.HANG_LIMIT_S`)."""
+
 PR_SET_NAME = 15
 """prctl's order to name the process, in 15 bytes. Source: man 2 prctl."""
 
@@ -62,6 +69,7 @@ class Order:
         listening: where it accepts connections.
         control: its end of the way to the supervisor.
         links: the ways to the other workers.
+        is_prepared: another worker with the same settings has set the database up.
     """
 
     number: int
@@ -70,6 +78,7 @@ class Order:
     listening: Sequence[socket.socket]
     control: socket.socket
     links: Sequence[socket.socket]
+    is_prepared: bool
 
 
 def run(order: Order, first_signals: set[signal.Signals]) -> int:
@@ -81,6 +90,7 @@ def run(order: Order, first_signals: set[signal.Signals]) -> int:
     """
     tie_to_parent(order.parent_pid, signal.SIGKILL)
     _name_process(f"nova worker {order.number}")
+    faulthandler.enable()  # the supervisor's SIGABRT to one that hangs: stderr then holds where
     set_up(order.settings.log_format, str(order.number))
     stop = StopRequest(None)
     stop.install()
@@ -137,7 +147,15 @@ async def _serve(order: Order, stop: StopRequest) -> int:
         embedded.attach()
         uri, database = embedded.uri, DATABASE
     opening = asyncio.create_task(
-        open_nova(order.settings, uri, database=database, transport=transport, worker=order.number), name="open-nova"
+        open_nova(
+            order.settings,
+            uri,
+            database=database,
+            transport=transport,
+            worker=order.number,
+            is_prepared=order.is_prepared,
+        ),
+        name="open-nova",
     )
     await asyncio.wait({opening, asked}, return_when=asyncio.FIRST_COMPLETED)
     if not opening.done():
@@ -185,8 +203,14 @@ class _Control:
         asyncio.get_running_loop().add_reader(control.fileno(), self._read)
 
     def tell_ready(self) -> None:
-        """Says that connections are served."""
+        """Says that connections are served, and from now on that it lives."""
         self._control.send(b"ready\n")
+        asyncio.get_running_loop().call_later(ALIVE_EVERY_S, self._tell_alive)
+
+    def _tell_alive(self) -> None:
+        with suppress(OSError):  # a supervisor that is halted reads nothing; of its end `_read` hears
+            self._control.send(ALIVE + b"\n")
+        asyncio.get_running_loop().call_later(ALIVE_EVERY_S, self._tell_alive)
 
     def _read(self) -> None:
         try:

@@ -19,10 +19,15 @@ from redis_servers import RedisServer
 
 from nova_tornado.app import NovaApp, open_nova
 from nova_tornado.logs import JsonFormatter
+from nova_tornado.plugin.loader import Plugins
 from nova_tornado.settings import Settings
 from nova_tornado.storage.embedded import EmbeddedMongo
 from nova_tornado.testing import empty
 from nova_tornado.testing.running import DATABASE
+
+OPENED_PLUGINS: dict[tuple[str, ...], Plugins] = {}
+"""The plugins of the Novas so far, by what was switched off. Finding them and making their collections for each test
+would take most of what its start takes."""
 
 # Else the first loop of a test asks for the one before, which is then made, and never closed.
 asyncio.set_event_loop(None)
@@ -80,6 +85,11 @@ def start_nova(io_loop: Any, mongo: EmbeddedMongo, database: Any, tmp_path: Path
     def start(settings: Settings, **options: Any) -> NovaApp:
         if settings.data == Settings().data:
             settings = replace(settings, data=tmp_path / "nova-data")
+        if "plugins" not in options:
+            options["is_prepared"] = settings.plugins_off in OPENED_PLUGINS
+            if settings.plugins_off not in OPENED_PLUGINS:
+                OPENED_PLUGINS[settings.plugins_off] = Plugins(settings.plugins_off)
+            options["plugins"] = OPENED_PLUGINS[settings.plugins_off]
         nova = io_loop.run_sync(lambda: open_nova(settings, mongo.uri, database=DATABASE, **options))
         started.append(nova)
         return nova

@@ -155,6 +155,12 @@ def make_modules(parts: tuple[ClientPart, ...], folders: tuple[tuple[str, Path],
     return MadeModules(files, entries, sheets, main, imports, files.needed_by([main, *entries.values()], imports))
 
 
+@lru_cache
+def _loader() -> Loader:
+    """The templates, each of them compiled once."""
+    return Loader(str(own_folder("templates")), whitespace="all")
+
+
 class Pages:
     """Makes the pages; ``open`` comes before everything else.
 
@@ -178,7 +184,6 @@ class Pages:
             parts: of plugins.
             folders: where the parts' files lie, by the plugin's name.
         """
-        self._loader = Loader(str(own_folder("templates")), whitespace="all")
         made = make_modules(tuple(parts), tuple(folders.items()))
         self.files = files = made.files
         self._entries, sheets, main, imports, modules = made.entries, made.sheets, made.main, made.imports, made.modules
@@ -226,7 +231,7 @@ class Pages:
 
     def render(self, template: str, **values: object) -> bytes:
         """A template with its values; what they hold is escaped unless the template says otherwise."""
-        return self._loader.load(template).generate(url=self.files.url, nova_version=nova_tornado.__version__, **values)
+        return _loader().load(template).generate(url=self.files.url, nova_version=nova_tornado.__version__, **values)
 
     def show(self, handler: RequestHandler, template: str, *, status: int = 200, **values: object) -> None:
         """Answer with a page without scripts.

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -100,6 +101,43 @@ def test_killed_worker_is_replaced_and_whoever_waited_for_it_is_served(server):
     wait_until(lambda: server.stderr.count("worker 1 is ready") == 1)
     os.kill(server.workers[1], signal.SIGKILL)
     wait_until(lambda: server.stderr.count("worker 1 is ready") == 2)
+
+
+HASTY = """
+import signal
+import threading
+from nova_tornado import supervisor, worker
+from nova_tornado.cli import main
+
+def hang(number, frame):
+    threading.Event().wait()
+
+worker.ALIVE_EVERY_S = 0.1
+supervisor.HANG_LIMIT_S = 3.0
+signal.signal(signal.SIGUSR1, hang)
+main()
+"""
+"""A server whose workers can be made to hang, and whose supervisor loses patience sooner."""
+
+
+def test_worker_that_hangs_says_where_and_is_replaced(serve, tmp_path, monkeypatch):
+    hasty = tmp_path / "hasty"
+    hasty.write_text(f"#!{sys.executable}\n{HASTY}")
+    hasty.chmod(0o755)
+    monkeypatch.setattr("processes.NOVA", str(hasty))
+    server = serve()
+    first = server.workers
+    os.kill(first[1], signal.SIGUSR1)
+    wait_until(lambda: server.stderr.count("worker 1 is ready") == 1)
+    assert f"worker 1 (process {first[1]}) hangs and is killed" in server.stderr
+    assert f"worker 1 (process {first[1]}) ended with -6, starting another" in server.stderr
+    assert "in hang\n" in server.stderr
+    second = server.workers
+    # One that is halted cannot say anything, nor end by itself.
+    os.kill(second[1], signal.SIGSTOP)
+    wait_until(lambda: server.stderr.count("worker 1 is ready") == 2)
+    assert f"worker 1 (process {second[1]}) ended with -9, starting another" in server.stderr
+    assert first[2] == server.workers[2]
 
 
 def test_worker_that_is_killed_again_and_again_ends_the_server_with_one_line(serve):

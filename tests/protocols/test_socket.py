@@ -240,7 +240,7 @@ async def test_nothing_of_the_request_is_left_when_the_handshake_is_done(people,
         await socket.expect_nothing()
     gc.collect()
     start = RequestStartLine("GET", "/", "HTTP/1.0")
-    left = [each for each in gc.get_objects() if isinstance(each, HTTPServerRequest) and each.path == "/ws/"]
+    left = [each for each in gc.get_objects() if type(each) is HTTPServerRequest and each.path == "/ws/"]
     assert not left
     for links in nova.hub._users.values():
         for connection in links.connections:

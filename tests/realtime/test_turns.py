@@ -125,8 +125,10 @@ async def test_what_is_heard_before_an_own_message_is_delivered_with_it(novas, m
     waiting = asyncio.create_task(novas[1].services.messages.send(users[1], chat.id, "second"))
     await settle(lambda: novas[1].log.turns.is_anybody_waiting)
     before = len(bob.connection.outbox._sender.calls)
-    await novas[0].services.messages.send(users[0], chat.id, "first")
-    await waiting
+    first = asyncio.create_task(novas[0].services.messages.send(users[0], chat.id, "first"))
+    await settle(lambda: novas[0].log.turns.is_anybody_waiting)
+    novas[0].log.turns.end()  # it was asked, too, but here it is the one that writes
+    await asyncio.gather(first, waiting)
     await settle(lambda: all(device.texts(chat.id)[-2:] == ["first", "second"] for device in (ann, bob)))
     assert len(bob.connection.outbox._sender.calls) == before + 1
 
