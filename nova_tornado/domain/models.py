@@ -355,8 +355,7 @@ class Readers:
 NO_READERS = Readers(())
 
 
-@dataclass(frozen=True, slots=True)
-class MessageDetails:
+class MessageDetails(NamedTuple):
     """A message with all that is told about it.
 
     Attributes:

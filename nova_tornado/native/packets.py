@@ -160,13 +160,12 @@ def read_users(readers: Readers) -> orjson.Fragment:
 
 def message_detailed(details: MessageDetails, viewer_id: int | None = None) -> Struct:
     """ChatMessage.Detailed."""
-    reply_to = details.reply_to
-    return {
-        **message_basic(details.message, details.sender, viewer_id),
-        "read_users": read_users(details.readers),
-        "reply_to": message_basic(*reply_to, viewer_id) if reply_to else None,
-        "replied_by": [message_basic(*reply, viewer_id) for reply in details.replies],
-    }
+    message, sender, reply_to, replies, readers = details
+    struct = message_basic(message, sender, viewer_id)
+    struct["read_users"] = read_users(readers)
+    struct["reply_to"] = message_basic(*reply_to, viewer_id) if reply_to else None
+    struct["replied_by"] = [message_basic(*reply, viewer_id) for reply in replies] if replies else []
+    return struct
 
 
 # Packets

@@ -14,6 +14,22 @@ log = logging.getLogger(__name__)
 
 SUBSCRIBER_TIMEOUT_S = 5.0
 
+Named = tuple[str, Subscriber]
+"""A subscriber with the name of its plugin."""
+
+
+class _Hearers(dict[type[Event], list[Named]]):
+    """Which of some subscribers are told of a kind of event, found when there is the first one."""
+
+    def __init__(self, subscribers: Sequence[Named]) -> None:
+        self._subscribers = subscribers
+
+    def __missing__(self, kind: type[Event]) -> list[Named]:
+        heard = self[kind] = [
+            each for each in self._subscribers if issubclass(kind, getattr(each[1], "event_types", Event))
+        ]
+        return heard
+
 
 class Dispatcher:
     """Hands events to subscribers in order; one that raises or hangs is logged, counted, and harms nobody.
@@ -25,11 +41,11 @@ class Dispatcher:
         strikes: where failures are counted.
     """
 
-    def __init__(self, subscribers: Sequence[tuple[str, Subscriber]], strikes: Strikes) -> None:
-        self._subscribers = subscribers
-        self._hearing_elsewhere = [each for each in subscribers if getattr(each[1], "hears_other_processes", False)]
+    def __init__(self, subscribers: Sequence[Named], strikes: Strikes) -> None:
+        self._here = _Hearers(subscribers)
+        self._elsewhere = _Hearers([each for each in subscribers if getattr(each[1], "hears_other_processes", False)])
         self._strikes = strikes
-        self._events: asyncio.Queue[tuple[Event, Sequence[tuple[str, Subscriber]]]] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[Event, Sequence[Named]]] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._begun_at_s: float | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -38,15 +54,16 @@ class Dispatcher:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Take events in (a sink of the bus)."""
-        if self._task is not None:
-            for event in events:
-                self._events.put_nowait((event, self._subscribers))
+        self._queue(events, self._here)
 
     def publish_from_elsewhere(self, events: Sequence[Event]) -> None:
         """Take in events of other processes, for the subscribers that hear of those (a sink of the bus)."""
-        if self._hearing_elsewhere:
-            for event in events:
-                self._events.put_nowait((event, self._hearing_elsewhere))
+        self._queue(events, self._elsewhere)
+
+    def _queue(self, events: Sequence[Event], hearers: _Hearers) -> None:
+        for event in events:
+            if concerned := hearers[type(event)]:
+                self._events.put_nowait((event, concerned))
 
     async def _run(self) -> None:
         while True:

@@ -44,6 +44,9 @@ class Subscriber(Protocol):
     keeps something in memory in step with the events has an attribute ``hears_other_processes = True``: it is told of
     everything in every process that has users concerned, and may be told that it has missed something
     (``events.NewsMissed``). It must not act: send, call, or count.
+
+    One that has an attribute ``event_types``, a tuple of classes, is told of those events alone; nothing has to be done
+    for the others, which are most of them where people talk.
     """
 
     async def on_event(self, event: Event) -> None:

@@ -18,6 +18,7 @@ from tornado.web import RequestHandler
 
 from nova_tornado.domain import rules
 from nova_tornado.domain.errors import NovaError
+from nova_tornado.domain.events import Event
 from nova_tornado.plugin import hookspecs
 from nova_tornado.realtime.hub import WireProtocol
 from nova_tornado.settings import GivenValue
@@ -66,6 +67,11 @@ def _check_route(item: object) -> None:
 def _check_subscriber(item: object) -> None:
     if not inspect.iscoroutinefunction(getattr(item, "on_event", None)):
         raise TypeError(f"a subscriber has a coroutine on_event; {type(item).__name__} has none")
+    kinds = getattr(item, "event_types", ())
+    if not isinstance(kinds, tuple) or not all(isinstance(kind, type) and issubclass(kind, Event) for kind in kinds):
+        raise TypeError(
+            f"event_types of a subscriber is a tuple of classes of events; that of {type(item).__name__} not"
+        )
 
 
 def _check_protocol(item: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nova_tornado.domain.errors import BadField, MessageUnknown, NoRight, NotAMember, RepeatMismatch
 from nova_tornado.domain.events import ChatRead, MessageHidden, Typing
@@ -226,7 +226,7 @@ class MessageService:
         details = await self._details.of(chat, messages)
         if viewer is None or sees_history(viewer, chat):
             return details
-        return [replace(each, replies=()) for each in details]
+        return [each._replace(replies=()) for each in details]
 
     async def note_typing(self, user: User, chat_id: int) -> None:
         """Tell the other members that a member is writing; at most once in ``TYPING_PAUSE_S`` for each chat.

@@ -92,6 +92,8 @@ def commands(nova: Nova) -> list[Command]:
 class _Cleaner:
     """What belongs to deleted accounts and chats goes with them."""
 
+    event_types = (events.AccountDeleted, events.ChatDeleted)
+
     def __init__(self, nova: Nova) -> None:
         self._reminders = Reminders(nova)
         self._polls = Polls(nova)

@@ -56,6 +56,8 @@ class BotRunner:
         nova: the server.
     """
 
+    event_types = (events.MessageSent, events.FriendRequested, events.ChatDeleted, events.AccountDeleted)
+
     def __init__(self, nova: Nova) -> None:
         self._nova = nova
         self._services = nova.services

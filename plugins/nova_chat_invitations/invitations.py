@@ -46,6 +46,8 @@ class ChatInvitation:
 class ChatInvitations:
     """Invites, lists, approves and declines."""
 
+    event_types = (events.ChatDeleted, events.MemberAdded, events.AccountDeleted)
+
     def __init__(self, nova: Nova) -> None:
         self._nova = nova
         self._services = nova.services

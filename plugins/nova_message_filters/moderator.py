@@ -67,9 +67,18 @@ class Moderator:
         server_rules: those of the server, in order.
     """
 
+    event_types = (
+        RulesChanged,
+        MuteChanged,
+        events.NewsMissed,
+        events.ChatDeleted,
+        events.MemberRemoved,
+        events.AccountDeleted,
+    )
+    hears_other_processes = True
+
     name = "message rules"
     fails_open = False
-    hears_other_processes = True
 
     def __init__(self, nova: Nova, server_rules: Sequence[CompiledRule]) -> None:
         self._nova = nova

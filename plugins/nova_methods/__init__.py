@@ -16,6 +16,7 @@ class ReadMarks:
     """Finds out which messages a member was the first to read, where somebody wants to know."""
 
     hears_other_processes = True
+    event_types = (events.ChatRead, events.MessageSent)
 
     def __init__(self, nova: Nova, protocol: MethodsProtocol) -> None:
         self._nova = nova

@@ -26,6 +26,8 @@ class Keeper:
         registry: the bots.
     """
 
+    event_types = (events.ChatEvent, events.FriendRequested)
+
     def __init__(self, nova: Nova) -> None:
         self._nova = nova
         self.registry = Registry(nova)

@@ -92,6 +92,14 @@ class Entered:
     """Who has entered which group and not left it (a subscriber)."""
 
     hears_other_processes = True
+    event_types = (
+        events.SessionsEnded,
+        events.SignedOut,
+        events.AccountDeleted,
+        events.ChatDeleted,
+        events.NewsMissed,
+        GroupActivity,
+    )
 
     def __init__(self, nova: Nova) -> None:
         self._services = nova.services

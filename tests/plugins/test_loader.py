@@ -207,7 +207,15 @@ BAD_ITEMS = {
         MountedProtocol(object(), []),
         MountedProtocol(Ticker(), [("/a", dict)]),
     ],
-    "nova_subscribers": [None, object(), types.SimpleNamespace(on_event=lambda event: None)],
+    "nova_subscribers": [
+        None,
+        object(),
+        types.SimpleNamespace(on_event=lambda event: None),
+        *(
+            types.SimpleNamespace(on_event=answer, event_types=kinds)
+            for kinds in (events.MessageSent, [events.MessageSent], ("MessageSent",), (events.MessageSent, int))
+        ),
+    ],
     "nova_settings": [None, "url", ("url", ""), PluginOption("Url", ""), PluginOption("a-b", ""), PluginOption("", "")],
     "nova_message_filters": [
         None,
@@ -440,6 +448,34 @@ def test_nova_collections_are_made_with_their_indexes_and_given_to_the_plugin(
         assert abs(facade.clock.now_us() - nova.services.clock.now_us()) < 60e6
     finally:
         database.sample_notes.drop()
+
+
+def test_a_subscriber_that_names_events_is_told_of_those_alone(plugin, serve, io_loop):
+    told = []
+
+    class Listener:
+        def __init__(self, *kinds):
+            self.event_types = kinds
+
+        async def on_event(self, event):
+            told.append((self.event_types, type(event)))
+
+    listeners = [Listener(events.SignedIn), Listener(events.ChatEvent, events.AccountCreated), Listener()]
+    nova, alice = serve(Plugins(found=[plugin("listener", nova_subscribers=lambda: listeners)]))
+
+    async def act():
+        await alice.register()
+        await alice.new_group(name="Tea")
+        await nova.plugins_told()
+        await alice.close()
+
+    io_loop.run_sync(act)
+    assert told == [
+        (listeners[1].event_types, events.AccountCreated),
+        (listeners[0].event_types, events.SignedIn),
+        (listeners[1].event_types, events.ChatCreated),
+        (listeners[1].event_types, events.MessageSent),
+    ]
 
 
 def test_nova_subscribers_are_told_of_everything_in_order_after_it_is_stored(plugin, serve, io_loop, database):
