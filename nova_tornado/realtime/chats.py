@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from nova_tornado.domain.errors import Unavailable
 from nova_tornado.domain.models import Chat, Entry, EntryKind, Membership, Reading, Role
+from nova_tornado.storage.gathered import Gathered
 from nova_tornado.storage.store import Store
 
 CACHED_CHATS = 20_000
@@ -148,6 +149,7 @@ class ChatCache:
         self._chats: OrderedDict[int, Chat] = OrderedDict()
         self._alive: WeakValueDictionary[int, Chat] = WeakValueDictionary()
         self._loading: dict[int, asyncio.Future[Sequence[Chat]]] = {}
+        self._stored = Gathered(self._load)
         self.sharing: Sharing | None = None
 
     def peek(self, chat_id: int) -> Chat | None:
@@ -186,7 +188,7 @@ class ChatCache:
             done: asyncio.Future[Sequence[Chat]] = asyncio.get_running_loop().create_future()
             self._loading.update(dict.fromkeys(missing, done))
             try:
-                loaded += await self._load(missing)
+                loaded += (await self._stored.find_many(missing)).values()
             except BaseException as error:
                 done.set_exception(error if isinstance(error, Exception) else Unavailable())
                 done.exception()  # it is raised here as well; nobody else may be waiting
@@ -247,14 +249,14 @@ class ChatCache:
         self._chats.pop(chat_id, None)
         self._alive.pop(chat_id, None)
 
-    async def _load(self, chat_ids: list[int]) -> list[Chat]:
+    async def _load(self, chat_ids: list[int]) -> dict[int, Chat]:
         # The end of the log is read before the members: a change in between is then applied to members who show it
         # already, which does no harm, instead of being missed.
         read_at_s = time.monotonic()
         found = await self._store.chats.list_checkpoints(chat_ids)
         tails = await self._store.messages.read_tails([start for _, start in found])
         members = await self._store.memberships.list_of_chats([chat.id for chat, _ in found])
-        chats = []
+        chats = {}
         for chat, _ in found:
             checkpoint_seq = chat.last_seq
             chat.current_at_s = read_at_s
@@ -268,7 +270,7 @@ class ChatCache:
             if chat.last_message is None and chat.last_count:
                 chat.last_message = await self._store.messages.find_newest(chat.id)
             if chat.members and not chat.is_deleted:
-                chats.append(chat)
+                chats[chat.id] = chat
                 self._note_senders(chat, [entry for entry in tails.get(chat.id, ()) if entry.seq > checkpoint_seq])
         return chats
 

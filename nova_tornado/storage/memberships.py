@@ -13,6 +13,7 @@ from pymongo.errors import BulkWriteError
 
 from nova_tornado.domain.models import Membership, Role
 from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
+from nova_tornado.storage.gathered import Gathered
 
 MEMBERSHIPS = CollectionSpec(
     "memberships",
@@ -42,6 +43,7 @@ class Memberships:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection(MEMBERSHIPS)
+        self._chat_ids = Gathered(self._find_chat_ids)
 
     async def insert(self, chat_id: int, members: Iterable[Membership], session: MongoSession) -> None:
         """Store new members; the record of an earlier membership makes way.
@@ -83,8 +85,15 @@ class Memberships:
 
     async def list_chat_ids(self, user_id: int) -> list[int]:
         """The chats that a user is in, in the order of his joining."""
-        cursor = self._collection.find({"user": user_id, **_PRESENT}, {"chat": 1}).sort("_id", 1)
-        return [document["chat"] for document in await cursor.to_list(None)]
+        return await self._chat_ids.find(user_id) or []
+
+    async def _find_chat_ids(self, user_ids: list[int]) -> dict[int, list[int]]:
+        chat_ids: dict[int, list[int]] = {}
+        # In the order of the index, or mongod would sort.
+        cursor = self._collection.find({"user": {"$in": user_ids}, **_PRESENT}, {"user": 1, "chat": 1})
+        for document in await cursor.sort((("user", 1), ("_id", 1))).to_list(None):
+            chat_ids.setdefault(document["user"], []).append(document["chat"])
+        return chat_ids
 
     async def list_chat_ids_of(self, user_ids: list[int]) -> dict[int, set[int]]:
         """The chats that each of many users is in."""

@@ -9,6 +9,7 @@ A clustered collection answers ranges and single ids of ``_id`` with a seek, but
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,11 +19,14 @@ from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
 from nova_tornado.domain.models import CONTENT_TEXT, SEQ_SPAN, Entry, EntryKind, message_id
 from nova_tornado.storage.database import CollectionSpec, Database, Document, Index, MongoSession
 from nova_tornado.storage.files import file_document, file_of
+from nova_tornado.storage.gathered import Gathered
 
 DUPLICATE_KEY = 11000
 PAGE_MESSAGES = 500
 """How many messages are fetched at once when a long history is read."""
 SEEKS_PER_QUERY = 200
+GATHERED_MAX_ENTRIES = 100
+"""Who reads more of the log does so in a query of his own: it is not the query that costs."""
 PLAIN_FIELDS = 7
 """Of a message that is a text and nothing else, as ``_document`` makes it."""
 PURGE_ENTRIES = 20_000
@@ -41,6 +45,17 @@ MESSAGES = CollectionSpec(
     ),
     clustered=True,
 )
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges in order, those that overlap as one: many may have missed the same part of a log."""
+    joined: list[tuple[int, int]] = []
+    for after, up_to in sorted(ranges):
+        if joined and after <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(up_to, joined[-1][1])
+        else:
+            joined.append((after, up_to))
+    return joined
 
 
 class Conflict(StrEnum):
@@ -116,6 +131,7 @@ class Messages:
     def __init__(self, database: Database, base_url: str = "") -> None:
         self._collection = database.collection(MESSAGES)
         self._base_url = base_url
+        self._ranges = Gathered(self._find_ranges)
 
     def _entry(self, document: Document) -> Entry:
         if len(document) == PLAIN_FIELDS and document["kind"] == "message" and "text" in document:
@@ -260,8 +276,15 @@ class Messages:
         Returns:
             All their entries, by id.
         """
-        found = [entry async for entry in self._union([{"$gt": after, "$lte": up_to} for after, up_to in ranges])]
-        return sorted(found, key=lambda entry: entry.id)
+        few = sum(up_to - after for after, up_to in ranges) <= GATHERED_MAX_ENTRIES
+        found = await (self._ranges.find_many(ranges) if few else self._find_ranges(ranges))
+        return sorted((entry for entries in found.values() for entry in entries), key=lambda entry: entry.id)
+
+    async def _find_ranges(self, ranges: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[Entry]]:
+        matches = [{"$gt": after, "$lte": up_to} for after, up_to in _joined(ranges)]
+        entries = sorted([entry async for entry in self._union(matches)], key=lambda entry: entry.id)
+        ids = [entry.id for entry in entries]
+        return {(after, up_to): entries[bisect_right(ids, after) : bisect_right(ids, up_to)] for after, up_to in ranges}
 
     async def find_ends(self, chat_ids: Sequence[int]) -> dict[int, int]:
         """The place of the last entry of many logs; those without any are left out."""

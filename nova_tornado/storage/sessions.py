@@ -17,6 +17,7 @@ from enum import StrEnum
 from nova_tornado.domain.errors import TooManyTokens
 from nova_tornado.domain.models import Session
 from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
+from nova_tornado.storage.gathered import Gathered
 
 COOKIE_LIFETIME_S = 14 * 24 * 3600
 TOKEN_LIFETIME_S = 90 * 24 * 3600
@@ -63,6 +64,7 @@ class Sessions:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection(SESSIONS)
+        self._documents = Gathered(self._find_documents)
         self._trusted: dict[bytes, tuple[Session, datetime, float]] = {}
         self._forgotten_count = 0
 
@@ -131,7 +133,7 @@ class Sessions:
         session, expires_at, found_at_s = self._trusted.get(secret_hash, (None, now, 0.0))
         if session is None or begun_at_s - found_at_s >= TRUSTED_S:
             forgotten_count = self._forgotten_count
-            document = await self._collection.find_one({"secret_hash": secret_hash})
+            document = await self._documents.find(secret_hash)
             if document is None:
                 return None
             session, expires_at = Session(id=document["_id"], user_id=document["user"]), document["expires_at"]
@@ -140,6 +142,10 @@ class Sessions:
                     self._trusted.clear()
                 self._trusted[secret_hash] = session, expires_at, begun_at_s
         return session if expires_at > now else None
+
+    async def _find_documents(self, secret_hashes: list[bytes]) -> dict[bytes, Document]:
+        documents = await self._collection.find({"secret_hash": {"$in": secret_hashes}}).to_list(None)
+        return {document["secret_hash"]: document for document in documents}
 
     async def list_ends(self, user_id: int, issuer: str, now: datetime) -> list[datetime]:
         """When the user's sessions by an issuer that are live at the time ``now`` end, the first one first."""

@@ -16,6 +16,7 @@ from nova_tornado.domain.models import BotScope, User
 from nova_tornado.domain.rules import NO_ID, USER_NAME_MAX_CHARACTERS, email_key
 from nova_tornado.storage.database import CollectionSpec, Database, Document, DuplicateKeyError, Index, MongoSession
 from nova_tornado.storage.files import FILES_PATH
+from nova_tornado.storage.gathered import Gathered
 
 USERS = CollectionSpec(
     "users",
@@ -53,6 +54,7 @@ class Users:
 
     def __init__(self, database: Database, base_url: str = "") -> None:
         self._collection = database.collection(USERS)
+        self._by_id = Gathered(self._find_by_id)
         self._base_url = base_url
 
     def _user(self, document: Document) -> User:
@@ -161,9 +163,12 @@ class Users:
         return self._user(document) if document else None
 
     async def find_many(self, user_ids: Iterable[int]) -> list[User]:
-        """The accounts with those ids, in no particular order; unknown ids are left out."""
-        cursor = self._collection.find({"_id": {"$in": list(user_ids)}}, _PUBLIC)
-        return [self._user(document) for document in await cursor.to_list(None)]
+        """The accounts with those ids; unknown ids are left out."""
+        return list((await self._by_id.find_many(user_ids)).values())
+
+    async def _find_by_id(self, user_ids: list[int]) -> dict[int, User]:
+        documents = await self._collection.find({"_id": {"$in": user_ids}}, _PUBLIC).to_list(None)
+        return {document["_id"]: self._user(document) for document in documents}
 
     async def find_by_name(self, name: str) -> User | None:
         """The account with exactly that name."""

@@ -20,6 +20,7 @@ from nova_tornado.realtime import log as log_module
 from nova_tornado.realtime.lanes import Plan, Sent
 from nova_tornado.services import purges as purges_module
 from nova_tornado.storage.database import DuplicateKeyError
+from nova_tornado.storage.gathered import Gathered
 from nova_tornado.storage.messages import UnknownOutcomeError
 
 NOVAS, SENDERS, CHATS = 3, 3, 2
@@ -613,17 +614,17 @@ async def test_chat_that_cannot_be_loaded_is_not_called_unknown(nova, settings):
     chat = await make_group(nova, ann, bob)
     other = await open_other(settings, nova)
     try:
-        load = other.chat_cache._load
+        stored = other.chat_cache._stored
 
         async def fail(_chat_ids):
             await asyncio.sleep(0)
             raise Unavailable
 
-        other.chat_cache._load = fail
+        other.chat_cache._stored = Gathered(fail)
         looking = [asyncio.create_task(other.services.chats.get(chat.id)) for _ in range(3)]
         results = await asyncio.gather(*looking, return_exceptions=True)
         assert [type(result) for result in results] == [Unavailable] * 3
-        other.chat_cache._load = load
+        other.chat_cache._stored = stored
         assert (await other.services.chats.get(chat.id)).id == chat.id
     finally:
         await other.close()

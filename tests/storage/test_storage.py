@@ -17,6 +17,7 @@ from nova_tornado.storage import sessions as sessions_module
 from nova_tornado.storage.chats import CHATS
 from nova_tornado.storage.counters import Counters
 from nova_tornado.storage.database import Database
+from nova_tornado.storage.gathered import Gathered
 from nova_tornado.storage.messages import MESSAGES
 from nova_tornado.storage.sessions import COOKIE_LIFETIME_S, TOKEN_LIFETIME_S, SessionKind
 from nova_tornado.storage.store import COLLECTIONS, META, SchemaTooNewError, Store
@@ -394,16 +395,13 @@ async def test_a_session_that_ends_while_it_is_looked_up_is_not_found_again(stor
     session = await store.sessions.find(secret, now)
     store.sessions.forget_found()
     args = {"delete": (session.id,), "delete_others": (7, None), "delete_all": (7,), "renew": (session.id, now)}[end]
-    collection = store.sessions._collection
 
-    class Meanwhile:
-        async def find_one(self, query):
-            document = await collection.find_one(query)
-            monkeypatch.setattr(store.sessions, "_collection", collection)
-            await getattr(store.sessions, end)(*args)
-            return document
+    async def find_meanwhile(secret_hashes):
+        documents = await store.sessions._find_documents(secret_hashes)
+        await getattr(store.sessions, end)(*args)
+        return documents
 
-    monkeypatch.setattr(store.sessions, "_collection", Meanwhile())
+    monkeypatch.setattr(store.sessions, "_documents", Gathered(find_meanwhile))
     await store.sessions.find(secret, now)
     assert await store.sessions.find(secret, now) is None
 
@@ -460,7 +458,7 @@ def test_new_database_needs_no_migration(io_loop, mongo, database):
 
 def test_nova_refuses_a_database_of_a_newer_nova_in_one_line(start_nova, settings, database, mongo, io_loop):
     start_nova(settings)
-    database[META.name].update_one({"_id": "schema"}, {"$set": {"version": 99}})
+    database[META.name].update_one({"_id": "schema"}, {"$set": {"version": 99}}, upsert=True)
     with pytest.raises(StartError) as refused:
         io_loop.run_sync(lambda: open_nova(settings, mongo.uri, database=database.name))
     assert "99" in str(refused.value) and "\n" not in str(refused.value)
