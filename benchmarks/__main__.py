@@ -58,7 +58,7 @@ ALL = (
     Section("history", "history", ("nova", "prototype:handler", "prototype:handler+memory", "ejabberd")),
 )
 """The whole table; the works of Nova alone come after it."""
-ALONE = ("chat_list", "growth", "memory_history", "filters")
+ALONE = ("chat_list", "growth", "memory_history", "filters", "storm")
 
 ONE_AND_TWO = ("nova", "nova:workers-2", "nova:methods", "nova:methods+workers-2")
 FANNING_OUT = (*ONE_AND_TWO, "ejabberd", "baseline:node-ws", "baseline:c-send", "baseline:c-tick")
@@ -77,7 +77,9 @@ DEFAULT_PEERS = {**{section.key: section.peers for section in ALL}, **dict.fromk
 ROUNDS = 3
 QUICK_ROUNDS = 2
 ENGINE_OPTIONS = Options(run_s=2.0)
-QUICK = Options(run_s=1.5, members=200, pairs=50, idle=300, history=1000, chats=200, short_chat=1000, long_chat=50_000)
+QUICK = Options(
+    run_s=1.5, members=200, pairs=50, idle=300, history=1000, chats=200, short_chat=1000, long_chat=50_000, storm=200
+)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
@@ -111,7 +113,8 @@ def _run_sections(sections: Sequence[Section], options: Options, rounds: int) ->
 def _run_alone(options: Options, rounds: int) -> dict[str, Results]:
     """The works of Nova alone."""
     results = {"chat_list": run_in_turn(WORKS["chat_list"], ["nova"], options, rounds)}
-    results |= {"filters": run_in_turn(WORKS["filters"], ["nova"], options, rounds)}
+    for name in ("filters", "storm"):
+        results[name] = run_in_turn(WORKS[name], ["nova"], options, rounds)
     results |= run_together([WORKS["growth"], WORKS["memory_history"]], "nova", options, rounds)
     for name in results:
         print(work_table(WORKS[name], results[name]), flush=True)

@@ -24,6 +24,7 @@ SEQ_SPAN = 10**8
 """A message's id is the chat's id times this, and the message's place in the chat."""
 OLDER_STEP_MESSAGES = 317
 """From one page of `older` to the next; they overlap seldom."""
+ANSWER_LIMIT_S = 60.0
 SHORT_AVATAR = "http://localhost/a.png"
 WORKERS = re.compile(r"workers-([1-9][0-9]?)")
 VARIANTS = ("short-avatars", "resume", "older", "methods", "workers-N")
@@ -57,7 +58,7 @@ class Nova(Peer):
     server of N workers, on the same CPU; the kernel spreads the connections.
     """
 
-    works = Peer.works | {"chat_list", "growth", "memory_history", "filters"}
+    works = Peer.works | {"chat_list", "growth", "memory_history", "filters", "storm"}
     durable = "MongoDB's journal (majority)"
 
     def __init__(self, variant: str) -> None:
@@ -71,8 +72,8 @@ class Nova(Peer):
         self._reads_older = "older" in extras
         self._speaks_methods = "methods" in extras
         self._workers = next(iter(workers.values()), 1)
-        if self._workers > 1:  # the works of Nova alone look at one process
-            self.works = Peer.works
+        if self._workers > 1:  # most works of Nova alone look at one process
+            self.works = Peer.works | {"storm"}
         if self._speaks_methods:  # that protocol has no histories in pages
             self.works = Peer.works - {"history"}
         self._cursor = 0
@@ -194,6 +195,16 @@ class Nova(Peer):
     def connect_as(self, account: Account, index: int) -> Connection:
         """A WebSocket of an account."""
         return Connection(websocket_connect(self.port, "/ws/", f"Cookie: sessionid={account.cookie}\r\n"), index)
+
+    def come_back(self, index: int) -> Connection:
+        """A WebSocket of one of the users of `pair`, who has been told what he has missed of his chat."""
+        connection = self.connect(index)
+        chat_id = self._pair_chats[index // 2]
+        connection.sock.settimeout(ANSWER_LIMIT_S)
+        request = b'{"action":"resume","request_id":1,"data":{"chats":[{"chat_id":%d,"cursor":%d}]}}'
+        connection.sock.sendall(masked_frame(request % (chat_id, chat_id * SEQ_SPAN)))
+        read_until(connection.sock, b'"more":false}')
+        return connection
 
     def message(self, chat_id: int, body: bytes) -> bytes:
         """A message to a chat."""

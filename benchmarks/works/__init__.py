@@ -9,8 +9,9 @@ from benchmarks.works.history import History
 from benchmarks.works.idle import Idle
 from benchmarks.works.long_chat import Growth, MemoryHistory
 from benchmarks.works.pair import Pair
+from benchmarks.works.storm import Storm
 from benchmarks.works.work import Work
 
 WORKS: dict[str, type[Work]] = {
-    work.name: work for work in (Fanout, Pair, Idle, History, ChatList, Growth, MemoryHistory, Filters)
+    work.name: work for work in (Fanout, Pair, Idle, History, ChatList, Growth, MemoryHistory, Filters, Storm)
 }

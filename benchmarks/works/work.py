@@ -32,6 +32,7 @@ class Options:
         short_chat: messages of the short chat of `growth`.
         long_chat: messages of the long one, which `memory_history` reads.
         words: of the rule of `filters`.
+        storm: clients that come back at once.
     """
 
     run_s: float = 3.0
@@ -48,6 +49,7 @@ class Options:
     short_chat: int = 1000
     long_chat: int = 1_000_000
     words: int = 1000
+    storm: int = 2000
 
 
 class Work(ABC):

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from nova_tornado.domain.errors import Unavailable
 from nova_tornado.domain.models import Chat
 from nova_tornado.realtime.log import ChatLog
+from nova_tornado.storage.gathered import Gathered
 from nova_tornado.storage.messages import Messages
 
 SOLE_WRITER_TRUST_S = 1.0
@@ -18,7 +19,7 @@ CATCH_UP_MAX_S = 5.0
 
 
 class Freshness:
-    """Looks at the ends of logs. All who ask while a look is under way share the next one.
+    """Looks at the ends of logs, for all who ask at the same time together.
 
     Args:
         messages: where the logs are.
@@ -30,40 +31,14 @@ class Freshness:
         self._messages = messages
         self._log = log
         self._trust_s = SOLE_WRITER_TRUST_S if is_sole_writer else 0.0
-        self._waiting: dict[int, Chat] = {}
-        self._next: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._looks = Gathered(self._look)
 
     async def ensure(self, chats: Collection[Chat]) -> None:
         """Return when the chats hold all that was in their logs when this was called."""
         trusted_at_s = time.monotonic() - self._trust_s
-        waiting = {chat.id: chat for chat in chats if chat.current_at_s < trusted_at_s}
-        if not waiting:
-            return
-        self._waiting.update(waiting)
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-        done = self._next
-        if self._task is None:
-            self._task = asyncio.create_task(self._look_on(), name="looks at the ends of logs")
-        await asyncio.shield(done)
+        await self._looks.find_many(chat for chat in chats if chat.current_at_s < trusted_at_s)
 
-    async def _look_on(self) -> None:
-        try:
-            while self._next is not None:
-                chats, done = self._waiting, self._next
-                self._waiting, self._next = {}, None
-                try:
-                    await self._look(list(chats.values()))
-                except Exception as error:
-                    done.set_exception(error)
-                    done.exception()  # those who wait may have gone
-                else:
-                    done.set_result(None)
-        finally:
-            self._task = None
-
-    async def _look(self, chats: Collection[Chat]) -> None:
+    async def _look(self, chats: Collection[Chat]) -> dict[Chat, None]:
         read_at_s = time.monotonic()
         ends = await self._messages.find_ends([chat.id for chat in chats])
         behind = [chat for chat in chats if ends.get(chat.id, 0) > chat.last_seq]
@@ -74,3 +49,4 @@ class Freshness:
             raise Unavailable from None
         for chat in chats:
             chat.current_at_s = max(chat.current_at_s, read_at_s)
+        return {}  # nothing is asked for but that it was looked
