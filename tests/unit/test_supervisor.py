@@ -48,11 +48,16 @@ def is_ending(process):
     return bool(int(pending.split()[1], 16) & 1 << signal.SIGABRT - 1)
 
 
-@pytest.mark.expects_log("hangs and is killed")
-def test_worker_that_is_silent_for_too_long_is_ended(clock, process, watching):
-    for _ in range(int(supervisor.HANG_LIMIT_S)):
+def let_pass(seconds, clock, watching):
+    """Time passes, in which the supervisor looks as often as it should."""
+    for _ in range(int(seconds)):
         clock[0] += 1.0
         watching._check_deadlines()
+
+
+@pytest.mark.expects_log("hangs and is killed")
+def test_worker_that_is_silent_for_too_long_is_ended(clock, process, watching):
+    let_pass(supervisor.HANG_LIMIT_S, clock, watching)
     assert not is_ending(process)
     clock[0] += 0.5
     watching._check_deadlines()
@@ -67,9 +72,7 @@ def test_time_in_which_the_supervisor_was_halted_does_not_count(clock, process, 
     clock[0] += 3_600.0
     watching._check_deadlines()
     assert not is_ending(process)
-    for _ in range(int(supervisor.HANG_LIMIT_S)):
-        clock[0] += 1.0
-        watching._check_deadlines()
+    let_pass(supervisor.HANG_LIMIT_S, clock, watching)
     assert not is_ending(process)
     clock[0] += 1.0
     watching._check_deadlines()
