@@ -112,9 +112,7 @@ def _run_sections(sections: Sequence[Section], options: Options, rounds: int) ->
 
 def _run_alone(options: Options, rounds: int) -> dict[str, Results]:
     """The works of Nova alone."""
-    results = {"chat_list": run_in_turn(WORKS["chat_list"], ["nova"], options, rounds)}
-    for name in ("filters", "storm"):
-        results[name] = run_in_turn(WORKS[name], ["nova"], options, rounds)
+    results = {name: run_in_turn(WORKS[name], ["nova"], options, rounds) for name in ("chat_list", "filters", "storm")}
     results |= run_together([WORKS["growth"], WORKS["memory_history"]], "nova", options, rounds)
     for name in results:
         print(work_table(WORKS[name], results[name]), flush=True)

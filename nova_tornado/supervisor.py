@@ -131,6 +131,7 @@ class _Worker:
         control: the supervisor's end of the way to it; None when it has closed its own.
         is_ready: it serves.
         failure: why it could not start, in its own words.
+        settings: those it was started with.
         deadline: when it must be ready, must have been heard of again, or, where it is retired, be gone.
         is_aborted: it was asked to write down where it hangs, and to end.
     """
@@ -138,6 +139,7 @@ class _Worker:
     number: int
     pid: int
     control: socket.socket | None
+    settings: Settings
     deadline: float
     is_ready: bool = False
     is_aborted: bool = False
@@ -203,7 +205,7 @@ class Supervisor:
         self._reload: _Reload | None = None
         self._pid_file = PidFile(settings.data)
         self._is_started = False
-        self._is_prepared = False  # a worker with these settings has set the database up
+        self._prepared: Settings | None = None  # those with which a worker has set the database up
         self._is_stopping = False
         self._stop_signals = 0
 
@@ -300,13 +302,15 @@ class Supervisor:
         except OSError as error:
             raise ServerError(f"cannot start a worker: {error.strerror}") from None
         if pid == 0:
-            order = worker.Order(slot.number, parent_pid, self._settings, slot.listening, its, links, self._is_prepared)
+            order = worker.Order(
+                slot.number, parent_pid, self._settings, slot.listening, its, links, self._prepared is self._settings
+            )
             self._become_worker(order)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         for one in (its, *links):
             one.close()
         own.setblocking(False)
-        started = _Worker(slot.number, pid, own, time.monotonic() + READY_LIMIT_S)
+        started = _Worker(slot.number, pid, own, self._settings, time.monotonic() + READY_LIMIT_S)
         self._selector.register(own, selectors.EVENT_READ, started)
         return started
 
@@ -391,7 +395,7 @@ class Supervisor:
         for line in lines:
             if line == b"ready":
                 self._note_ready(speaker)
-            elif line == worker.ALIVE:
+            elif line == b"alive":
                 if speaker not in self._leaving and not speaker.is_aborted:
                     speaker.deadline = time.monotonic() + HANG_LIMIT_S
             else:
@@ -406,7 +410,8 @@ class Supervisor:
     def _note_ready(self, ready: _Worker) -> None:
         if self._is_stopping:
             return
-        ready.is_ready = self._is_prepared = True
+        ready.is_ready = True
+        self._prepared = ready.settings
         ready.deadline = time.monotonic() + HANG_LIMIT_S
         slot = self._slots[ready.number - 1]
         if slot.successor is ready:
@@ -469,7 +474,7 @@ class Supervisor:
         paused_s, self._looked_at_s = now - self._looked_at_s, now
         for each in self._workers():
             if paused_s > PAUSE_S:
-                each.deadline += paused_s
+                each.deadline = max(each.deadline, now + HANG_LIMIT_S)
             if now > each.deadline and not each.is_aborted:
                 log.error("worker %d (process %d) hangs and is killed", each.number, each.pid)
                 each.is_aborted = True
@@ -498,7 +503,6 @@ class Supervisor:
             return
         self._reload = _Reload(self._settings, deque(self._slots))
         self._settings = self._with_what_stays(settings)
-        self._is_prepared = False  # there may be other plugins now
         log.info("reloading")
 
     def _with_what_stays(self, settings: Settings) -> Settings:
@@ -542,7 +546,6 @@ class Supervisor:
         assert self._reload is not None
         if not self._reload.has_replaced:
             self._settings = self._reload.former
-            self._is_prepared = True
         self._reload = None
         log.error("not reloaded, the workers go on as they are: %s", reason)
 

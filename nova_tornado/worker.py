@@ -47,7 +47,6 @@ RETIRE_LIMIT_S = 30.0
 one that idles for so long is closed without, as it is after `app.IDLE_HTTP_TIMEOUT_S`."""
 RETIRE_LOOK_S = 0.1
 
-ALIVE = b"alive"
 ALIVE_EVERY_S = 2.0
 """Much more often than the supervisor loses patience (`supervisor.HANG_LIMIT_S`)."""
 
@@ -209,7 +208,7 @@ class _Control:
 
     def _tell_alive(self) -> None:
         with suppress(OSError):  # a supervisor that is halted reads nothing; of its end `_read` hears
-            self._control.send(ALIVE + b"\n")
+            self._control.send(b"alive\n")
         asyncio.get_running_loop().call_later(ALIVE_EVERY_S, self._tell_alive)
 
     def _read(self) -> None:

@@ -85,12 +85,13 @@ def start_nova(io_loop: Any, mongo: EmbeddedMongo, database: Any, tmp_path: Path
     def start(settings: Settings, **options: Any) -> NovaApp:
         if settings.data == Settings().data:
             settings = replace(settings, data=tmp_path / "nova-data")
-        if "plugins" not in options:
-            options["is_prepared"] = settings.plugins_off in OPENED_PLUGINS
-            if settings.plugins_off not in OPENED_PLUGINS:
-                OPENED_PLUGINS[settings.plugins_off] = Plugins(settings.plugins_off)
-            options["plugins"] = OPENED_PLUGINS[settings.plugins_off]
+        has_own_plugins = "plugins" in options
+        if not has_own_plugins:
+            known = OPENED_PLUGINS.get(settings.plugins_off)
+            options |= {"plugins": known or Plugins(settings.plugins_off), "is_prepared": known is not None}
         nova = io_loop.run_sync(lambda: open_nova(settings, mongo.uri, database=DATABASE, **options))
+        if not has_own_plugins:
+            OPENED_PLUGINS[settings.plugins_off] = options["plugins"]
         started.append(nova)
         return nova
 

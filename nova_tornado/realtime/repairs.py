@@ -188,9 +188,9 @@ class Repairs:
             stored = await self._store.memberships.list_chat_ids_of(list(some))
             left: set[int] = set()
             for user_id, chat_ids in stored.items():
-                for chat_id in chat_ids - some[user_id]:
+                for chat_id in set(chat_ids) - some[user_id]:
                     self.joined(user_id, chat_id, 0)
-                left |= some[user_id] - chat_ids
+                left |= some[user_id].difference(chat_ids)
             await self._log.catch_up(chat for chat in self._listening.list_kept() if chat.id in left)
 
     def joined(self, user_id: int, chat_id: int, actor_id: int) -> None:

@@ -43,7 +43,7 @@ class Memberships:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection(MEMBERSHIPS)
-        self._chat_ids = Gathered(self._find_chat_ids)
+        self._chat_ids = Gathered(self.list_chat_ids_of)
 
     async def insert(self, chat_id: int, members: Iterable[Membership], session: MongoSession) -> None:
         """Store new members; the record of an earlier membership makes way.
@@ -87,20 +87,13 @@ class Memberships:
         """The chats that a user is in, in the order of his joining."""
         return await self._chat_ids.find(user_id) or []
 
-    async def _find_chat_ids(self, user_ids: list[int]) -> dict[int, list[int]]:
-        chat_ids: dict[int, list[int]] = {}
+    async def list_chat_ids_of(self, user_ids: list[int]) -> dict[int, list[int]]:
+        """The chats that each of many users is in, in the order of his joining."""
+        chat_ids: dict[int, list[int]] = {user_id: [] for user_id in user_ids}
         # In the order of the index, or mongod would sort.
         cursor = self._collection.find({"user": {"$in": user_ids}, **_PRESENT}, {"user": 1, "chat": 1})
         for document in await cursor.sort((("user", 1), ("_id", 1))).to_list(None):
-            chat_ids.setdefault(document["user"], []).append(document["chat"])
-        return chat_ids
-
-    async def list_chat_ids_of(self, user_ids: list[int]) -> dict[int, set[int]]:
-        """The chats that each of many users is in."""
-        chat_ids: dict[int, set[int]] = {user_id: set() for user_id in user_ids}
-        cursor = self._collection.find({"user": {"$in": user_ids}, **_PRESENT}, {"user": 1, "chat": 1, "_id": 0})
-        for document in await cursor.to_list(None):
-            chat_ids[document["user"]].add(document["chat"])
+            chat_ids[document["user"]].append(document["chat"])
         return chat_ids
 
     async def list_former(self, chat_id: int) -> list[int]:

@@ -176,8 +176,9 @@ def run_pytest(*arguments, **environ):
     return done.returncode, done.stdout
 
 
-def test_browser_tests_are_left_out_where_that_is_wished():
-    code, out = run_pytest("-n1", ONE_TEST, NOVA_TEST_BROWSER="off", NOVA_CHROMIUM="/nowhere")
+@pytest.mark.parametrize("processes", ["0", "1"])
+def test_browser_tests_are_left_out_where_that_is_wished(processes):
+    code, out = run_pytest("-n", processes, ONE_TEST, NOVA_TEST_BROWSER="off", NOVA_CHROMIUM="/nowhere")
     assert code == 0, out
     assert re.search(r"^tests/browser: [0-9]+ left out, because NOVA_TEST_BROWSER is off$", out, re.MULTILINE), out
 

@@ -34,7 +34,7 @@ def watching(clock, process, tmp_path):
     settings = Settings(data=tmp_path, mongo="mongodb://127.0.0.1/nova", workers=1)
     watching = supervisor.Supervisor(settings, lambda: settings, {})
     deadline = clock[0] + supervisor.HANG_LIMIT_S
-    serving = supervisor._Worker(1, process.pid, None, deadline, is_ready=True)
+    serving = supervisor._Worker(1, process.pid, None, settings, deadline, is_ready=True)
     watching._slots = [supervisor._Slot(1, [], serving)]
     yield watching
     for one in (watching._wakeups, watching._wakeup, watching._selector):
