@@ -15,14 +15,14 @@ import signal
 import socket
 import sys
 import threading
-import time
-from collections import deque
 from collections.abc import Coroutine, Mapping
+from contextlib import closing
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nova_tornado.logs import set_up
+from nova_tornado.mongod_watch import MongodWatch
 from nova_tornado.settings import DATABASE, Settings, database_of
 from nova_tornado.storage.embedded import EmbeddedError, EmbeddedMongo
 
@@ -52,10 +52,6 @@ STOP_LIMIT_S = 9.5
 
 WATCH_S = 0.1
 """How often the embedded mongod is looked after. Requests fail while it is away, so it is often; a look costs 2 µs."""
-
-RESTART_LIMIT = 3
-RESTART_WINDOW_S = 60.0
-"""A mongod that dies more than `RESTART_LIMIT` times in this time will not be mended by another start."""
 
 
 class ServerError(Exception):
@@ -297,29 +293,12 @@ async def _watch(embedded: EmbeddedMongo) -> None:
     """Starts the embedded mongod again whenever it dies.
 
     Raises:
-        ServerError: it keeps dying.
-        EmbeddedError: it cannot be started any more, or does not come up.
+        EmbeddedError: it keeps dying, cannot be started any more, or does not come up.
     """
-    starts: deque[float] = deque(maxlen=RESTART_LIMIT)
-    while True:
-        await asyncio.sleep(WATCH_S)
-        if embedded.exit_code() is None:
-            continue
-        reason = embedded.describe_exit()
-        died = time.monotonic()
-        if len(starts) == RESTART_LIMIT and died - starts[0] < RESTART_WINDOW_S:
-            raise ServerError(f"the embedded database keeps ending: {reason}")
-        log.error("the embedded database ended, starting it again: %s", reason)
-        starts.append(died)
-        embedded.relaunch()
-        try:
-            await asyncio.to_thread(embedded.wait_ready)
-        except EmbeddedError:
-            if embedded.exit_code() is None:
-                raise
-            # It died again, which the next look sees.
-            continue
-        log.info("the embedded database is back after %.1f s", time.monotonic() - died)
+    with closing(MongodWatch(embedded)) as watch:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            watch.look(is_started=True)
 
 
 async def _within(limit_s: float, what: str, work: Coroutine[Any, Any, None]) -> None:

@@ -576,6 +576,8 @@ class Supervisor:
                 end = float("inf")
             self._wait(min(LOOK_S, max(0.0, end - time.monotonic())))
             self._forget_ended()
+        if self._mongod is not None:
+            self._mongod.close()
         if self._embedded is not None:
             self._embedded.stop(max(0.5, begin + STOP_LIMIT_S - time.monotonic()))
         self._pid_file.close()

@@ -235,13 +235,13 @@ class EmbeddedGround:
 
     def note_restarts(self) -> None:
         """The server may have started it again as often as it will just now."""
-        from nova_tornado.server import RESTART_LIMIT
+        from nova_tornado.mongod_watch import RESTART_LIMIT
 
         self._kills_at_s = [time.monotonic()] * RESTART_LIMIT
 
     async def kill(self) -> str:
         """kill -9; the server starts it again, but not more than three times a minute."""
-        from nova_tornado.server import RESTART_LIMIT, RESTART_WINDOW_S
+        from nova_tornado.mongod_watch import RESTART_LIMIT, RESTART_WINDOW_S
 
         now_s = time.monotonic()
         self._kills_at_s = [at_s for at_s in self._kills_at_s if now_s - at_s < RESTART_WINDOW_S + 1]

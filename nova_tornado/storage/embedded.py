@@ -48,6 +48,9 @@ STOP_LIMIT_S = 2.5
 
 POLL_S = 0.01
 
+MONGOD_SOCKET = "mongodb-27017.sock"
+"""The socket that mongod makes beside ours, under a name of its own choice. It serves the same."""
+
 SOCKET_PATH_BYTES = 107
 """The longest path of a unix socket, without the NUL at its end. Source: man 7 unix, sun_path."""
 
@@ -59,6 +62,9 @@ MONGOD_DATABASE_IN_USE = 100
 
 NOT_YET_INITIALIZED = 94
 """MongoDB's error code of a replica set that was never set up."""
+
+LEFT_OUT = 93
+"""MongoDB's error code of a member that does not find itself in its replica set."""
 
 STILL_AT_WORK = frozenset({23, 109})
 """MongoDB's error codes for a replica set that is just being read from disk, or just being changed."""
@@ -203,6 +209,11 @@ class EmbeddedMongo:
             self._check_alive(end)
             raise EmbeddedError(f"the database does not work: {error}; see {self.log}") from None
 
+    def start_waiting(self) -> subprocess.Popen[str]:
+        """Starts a process that waits for mongod, for who has no time to; see `storage.embedded_ready`."""
+        order = [sys.executable, "-P", "-m", "nova_tornado.storage.embedded_ready", str(self.data)]
+        return subprocess.Popen(order, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
     def describe_exit(self) -> str:
         """Says why mongod ended, as far as it can be told, in one line."""
         code = self.exit_code()
@@ -263,8 +274,7 @@ class EmbeddedMongo:
 
     def _socket_path(self) -> str:
         """Where mongod listens: in `run/`, or in a short temporary folder if that path is too long for a socket."""
-        # mongod makes a second socket beside ours, whose name is its own choice and longer.
-        longest = os.fsencode(self._run / "mongodb-27017.sock")
+        longest = os.fsencode(self._run / MONGOD_SOCKET)
         if len(longest) <= SOCKET_PATH_BYTES:
             return str(self._run / "mongod.sock")
         # A link remembers the folder, so that a server that is killed again and again does not fill /tmp with them.
@@ -317,21 +327,41 @@ class EmbeddedMongo:
         time.sleep(POLL_S)
 
     def _make_primary(self, client: Any) -> None:
-        """Sets the replica set up, or tells it its new address after the data folder was moved."""
+        """Sets the replica set up, or tells mongod an address under which it finds itself.
+
+        When mongod starts it connects to the address that the replica set has for it. The folder may have been moved
+        since; and on a busy machine that happens a moment before it listens. Then it waits for ever to be taken in
+        again, and looks for itself anew only at another address.
+        """
         from pymongo.errors import OperationFailure
 
+        addresses = (self._socket, os.path.join(os.path.dirname(self._socket), MONGOD_SOCKET))
         try:
             config = self._replica_set_config(client)
             if config is None:
-                members = [{"_id": 0, "host": self._socket}]
+                members = [{"_id": 0, "host": addresses[0]}]
                 client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
-            elif config["members"][0]["host"] != self._socket:
-                config["members"][0]["host"] = self._socket
+                return
+            member = config["members"][0]
+            if member["host"] not in addresses or self._is_left_out(client):
+                member["host"] = addresses[member["host"] == addresses[0]]
                 config["version"] += 1
                 client.admin.command({"replSetReconfig": config, "force": True})
         except OperationFailure as error:
             if error.code not in STILL_AT_WORK:
                 raise
+
+    @staticmethod
+    def _is_left_out(client: Any) -> bool:
+        from pymongo.errors import OperationFailure
+
+        try:
+            client.admin.command("replSetGetStatus")
+        except OperationFailure as error:
+            if error.code == LEFT_OUT:
+                return True
+            raise
+        return False
 
     @staticmethod
     def _replica_set_config(client: Any) -> Any:

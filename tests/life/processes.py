@@ -16,6 +16,8 @@ from urllib.parse import quote_plus
 
 from pymongo import MongoClient
 
+from nova_tornado.storage.embedded import MONGOD_SOCKET
+
 LIMIT_S = 90.0
 """No step of these tests takes longer, on however busy a machine."""
 
@@ -31,6 +33,23 @@ def wait_until(condition, limit_s=LIMIT_S):
         assert time.monotonic() < end, f"not so within {limit_s} s"
         pause.wait(0.02)
     return result
+
+
+def keep_mongod_from_finding_itself(data, start):
+    """Starts an embedded mongod again, which cannot connect to itself meanwhile, as one may not on a busy machine."""
+    sockets = [data / "run" / name for name in ("mongod.sock", MONGOD_SOCKET)]
+    log = data / "mongod.log"
+    begin = log.stat().st_size
+    for socket in sockets:
+        socket.unlink()
+    start()
+    for socket in sockets:
+        wait_until(socket.exists)
+        socket.rename(socket.with_suffix(".hidden"))
+    # MongoDB's number for "does not have a valid entry for the current node".
+    wait_until(lambda: b'"id":21405,' in log.read_bytes()[begin:])
+    for socket in sockets:
+        socket.with_suffix(".hidden").rename(socket)
 
 
 def wait_for_end_of(pid, limit_s=LIMIT_S):

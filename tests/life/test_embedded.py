@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote_plus
 
 import pytest
-from processes import wait_until
+from processes import keep_mongod_from_finding_itself, wait_until
 from pymongo import MongoClient
 
 from nova_tornado.storage import embedded, embedded_child
@@ -143,6 +143,22 @@ def test_killed_mongod_can_be_started_again_on_the_same_socket(launch, tmp_path)
     mongo.wait_ready()
     assert mongo.uri == uri
     assert count(mongo) == 2
+
+
+def test_mongod_that_does_not_find_itself_in_its_set_is_taken_in_again(launch, tmp_path):
+    mongo = launch(tmp_path / "data")
+    mongo.wait_ready()
+    count(mongo)
+    for documents in (2, 3):  # under either of its addresses
+        mongo.kill()
+        wait_until(mongo.exit_code)
+        keep_mongod_from_finding_itself(tmp_path / "data", mongo.relaunch)
+        mongo.wait_ready()
+        assert count(mongo) == documents
+    mongo.stop()
+    mongo = launch(tmp_path / "data")
+    mongo.wait_ready()
+    assert count(mongo) == 4
 
 
 def test_mongod_does_not_outlive_its_parent(tmp_path):

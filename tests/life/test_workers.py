@@ -20,6 +20,7 @@ from processes import (
     Server,
     children_of,
     clean_environ,
+    keep_mongod_from_finding_itself,
     name_of,
     run_nova,
     wait_for_end_of,
@@ -227,13 +228,13 @@ def test_mongod_that_dies_is_started_again_and_the_workers_find_it(server):
     count = server.count()
     workers = server.workers
     old = server.mongod
-    os.kill(old, signal.SIGKILL)
+    keep_mongod_from_finding_itself(server.data, lambda: os.kill(old, signal.SIGKILL))
     wait_until(lambda: "the embedded database is back" in server.stderr)
     assert server.mongod != old
     numbers = itertools.count(1)
 
     def is_served():
-        """A worker says for a moment that it cannot reach the database yet."""
+        """The drivers of the workers look for it every half second."""
         person = Person(urlsplit(server.url).port, f"alice{next(numbers)}")
         with suppress(AssertionError):
             asyncio.run(person.register())
