@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,26 @@ from typing import NamedTuple
 from nova_tornado.domain import events
 from nova_tornado.domain.models import CONTENT_TEXT, Chat, Entry, EntryKind, File, Origin, User
 from nova_tornado.storage.database import MongoSession
+
+WRITER_BITS = 30
+"""The numbers by which a process recognises its entries differ from those of others above so many bits."""
+
+
+class WriteIds:
+    """The numbers by which a process recognises the entries that it has written."""
+
+    def __init__(self) -> None:
+        self._last = int.from_bytes(os.urandom(4), "big") << WRITER_BITS
+        self._writer = self._last >> WRITER_BITS
+
+    def take(self) -> int:
+        """One more, larger than those before."""
+        self._last += 1
+        return self._last
+
+    def is_own(self, write_id: int) -> bool:
+        """Whether it was taken here."""
+        return write_id >> WRITER_BITS == self._writer
 
 
 class Sent(NamedTuple):

@@ -85,7 +85,7 @@ class Relay:
         self._repairs = Repairs(store, chats, chat_log, hub, bus, directory, self)
         chats.sharing = self
         hub.keeper = self
-        chat_log.others = self
+        chat_log.news.others = self
 
     @property
     def is_connected(self) -> bool:

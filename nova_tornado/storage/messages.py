@@ -77,6 +77,10 @@ class UnknownOutcomeError(Exception):
     """The database did not answer in time; the entries may have been stored or may be stored yet."""
 
 
+NO_ANSWER = (UnknownOutcomeError, ConnectionFailure, OperationFailure)
+"""What storage raises while the database does not answer."""
+
+
 def _document(entry: Entry, write_id: int) -> Document:
     document: Document = {
         "_id": entry.id,

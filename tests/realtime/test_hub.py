@@ -414,7 +414,7 @@ async def test_hub_is_empty_when_everybody_has_left(nova, people):
     for socket in sockets:
         socket.close()
     await settle(lambda: is_empty(nova.hub))
-    assert not nova.log._lanes and not nova.log._changes
+    assert not nova.log._lanes and not nova.log._change_tasks
 
 
 def test_index_of_connections_is_what_the_memberships_say(io_loop):

@@ -9,7 +9,7 @@ from realtime.joined import Device, check_order
 from storage.rooms import WAIT_S, check_log, make_group, make_users, settle
 
 from nova_tornado.realtime import hub as hub_module
-from nova_tornado.realtime import log as log_module
+from nova_tornado.realtime import log_news
 from nova_tornado.realtime import turns as turns_module
 from nova_tornado.realtime.turns import Turns
 
@@ -92,7 +92,7 @@ def note_appends(novas, monkeypatch):
 @pytest.mark.gen_test
 async def test_two_writers_take_turns_and_read_nothing(novas, database, monkeypatch):
     monkeypatch.setattr(turns_module, "TURN_MAX_S", WAIT_S)  # they never give up, however busy the machine is
-    monkeypatch.setattr(log_module, "ANNOUNCED_WITHIN_S", WAIT_S)
+    monkeypatch.setattr(log_news, "ANNOUNCED_WITHIN_S", WAIT_S)
     users = await make_users(novas[0], "ann", "bob")
     chat = await make_group(novas[0], *users)
     devices = [await Device(nova, user).open() for nova, user in zip(novas, users, strict=True)]
@@ -136,7 +136,7 @@ async def test_what_is_heard_before_an_own_message_is_delivered_with_it(novas, m
 @pytest.mark.gen_test
 async def test_a_writer_whose_words_are_lost_holds_nobody_up(novas, bus, database, monkeypatch):
     monkeypatch.setattr(turns_module, "TURN_MAX_S", 0.02)
-    monkeypatch.setattr(log_module, "ANNOUNCED_WITHIN_S", 0.02)
+    monkeypatch.setattr(log_news, "ANNOUNCED_WITHIN_S", 0.02)
     users = await make_users(novas[0], "ann", "bob")
     chat = await make_group(novas[0], *users)
     devices = [await Device(nova, user).open() for nova, user in zip(novas, users, strict=True)]
