@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from people import Person
@@ -22,12 +22,24 @@ from nova_tornado.logs import JsonFormatter
 from nova_tornado.plugin.loader import Plugins
 from nova_tornado.settings import Settings
 from nova_tornado.storage.embedded import EmbeddedMongo
-from nova_tornado.testing import empty
+from nova_tornado.testing import empty, filled, unhurried
 from nova_tornado.testing.running import DATABASE
 
-OPENED_PLUGINS: dict[tuple[str, ...], Plugins] = {}
-"""The plugins of the Novas so far, by what was switched off. Finding them and making their collections for each test
-would take most of what its start takes."""
+
+class Opened(NamedTuple):
+    """What the first Nova of a kind has left to those that follow, which saves them most of what a start takes.
+
+    Attributes:
+        plugins: as they were found.
+        documents: what was stored when it had started, by collection: the accounts of the bots.
+    """
+
+    plugins: Plugins
+    documents: dict[str, list[dict[str, Any]]]
+
+
+OPENED: dict[tuple[str, ...], Opened] = {}
+"""By the plugins that were switched off."""
 
 # Else the first loop of a test asks for the one before, which is then made, and never closed.
 asyncio.set_event_loop(None)
@@ -60,6 +72,11 @@ def database(mongo_client: MongoClient[dict[str, Any]]) -> Any:
     return database
 
 
+def documents_of(database: Any) -> dict[str, list[dict[str, Any]]]:
+    """All that is stored, by collection; without those that are empty."""
+    return {name: list(database[name].find()) for name in filled(database)}
+
+
 @pytest.fixture
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis of this test's own."""
@@ -85,13 +102,17 @@ def start_nova(io_loop: Any, mongo: EmbeddedMongo, database: Any, tmp_path: Path
     def start(settings: Settings, **options: Any) -> NovaApp:
         if settings.data == Settings().data:
             settings = replace(settings, data=tmp_path / "nova-data")
-        has_own_plugins = "plugins" in options
-        if not has_own_plugins:
-            known = OPENED_PLUGINS.get(settings.plugins_off)
-            options |= {"plugins": known or Plugins(settings.plugins_off), "is_prepared": known is not None}
+        is_first = "plugins" not in options and not filled(database)
+        known = OPENED.get(settings.plugins_off)
+        if "plugins" not in options:
+            options["plugins"] = known.plugins if known else Plugins(settings.plugins_off)
+            options["is_prepared"] = known is not None
+        if known and is_first:
+            for name, documents in known.documents.items():
+                unhurried(database)[name].insert_many(documents)
         nova = io_loop.run_sync(lambda: open_nova(settings, mongo.uri, database=DATABASE, **options))
-        if not has_own_plugins:
-            OPENED_PLUGINS[settings.plugins_off] = options["plugins"]
+        if not known and is_first:
+            OPENED[settings.plugins_off] = Opened(options["plugins"], documents_of(database))
         started.append(nova)
         return nova
 

@@ -3,7 +3,7 @@
 import pytest
 from nova_message_filters import rehearsal
 from plugins.moderated import HOLD, LINKS, MUTE, RATE, REPEAT, WORDS, Group, Refused
-from protocols.stored import snapshot
+from stored import snapshot
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from stored import SIGNED_IN, snapshot
 
 from nova_tornado.native import socket as native_socket
 from nova_tornado.realtime import checkpoints
@@ -141,8 +142,6 @@ QUIET = {"decline", "make a rule", "change a rule", "take a rule away", "lift al
 """What is stored and told to nobody."""
 CALLERS, *ROWS = (re.split(r"\s{2,}", line.strip()) for line in TABLE.strip().splitlines())
 CELLS = {name: dict(zip(CALLERS, cells, strict=True)) for name, *cells in ROWS}
-LEFT_OUT = {"sessions", "counters"}
-"""Collections that a refused request may touch."""
 
 
 class World:
@@ -249,14 +248,6 @@ class World:
         return str(errors[0]["code"]), await self.count_packets()
 
 
-def snapshot(database):
-    return {
-        name: list(database[name].find().sort("_id", 1))
-        for name in sorted(database.list_collection_names())
-        if name not in LEFT_OUT
-    }
-
-
 def test_every_operation_has_a_row_and_every_row_an_operation():
     assert len(CELLS) == len(ROWS), "a row stands there twice"
     assert set(CELLS) == set(OPERATIONS)
@@ -289,7 +280,7 @@ async def test_each_caller_may_do_what_the_table_says_and_nothing_else(people, g
     monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 3600)
     world = await World().open(people, guest, caller)
     at = await world.build()
-    before = snapshot(database)
+    before = snapshot(database, SIGNED_IN)
     changing = []
     for operation, cells in CELLS.items():
         is_allowed = cells[caller] in ("200", "ok")
@@ -299,14 +290,14 @@ async def test_each_caller_may_do_what_the_table_says_and_nothing_else(people, g
         outcome, packet_count = await world.ask(operation, at)
         assert outcome == cells[caller], f"{caller}: {operation}"
         assert packet_count == 0, f"{caller}: {operation} was told to somebody"
-        assert snapshot(database) == before, f"{caller}: {operation} changed something"
+        assert snapshot(database, SIGNED_IN) == before, f"{caller}: {operation} changed something"
     # Asking for presence brings more packets later, so it comes last.
     changing.sort(key=lambda operation: (operation in TELLING, operation == "ask who is there"))
     for operation in changing:
         at = await world.build()
-        before = snapshot(database)
+        before = snapshot(database, SIGNED_IN)
         outcome, packet_count = await world.ask(operation, at)
         assert outcome == CELLS[operation][caller], f"{caller}: {operation}"
         assert (packet_count > 0) is (operation not in QUIET), f"{caller}: who was told of: {operation}"
-        is_changed = snapshot(database) != before
+        is_changed = snapshot(database, SIGNED_IN) != before
         assert is_changed is (operation not in TELLING), f"{caller}: what came of: {operation}"

@@ -1,9 +1,10 @@
 """The world that the tests of all protocols share."""
 
 import pytest
+from stored import SIGNED_IN, snapshot
 from together.world import NEVER_S, World
 
-from nova_tornado.realtime import presence
+from nova_tornado.realtime import checkpoints, presence
 from nova_tornado.settings import Settings
 
 
@@ -25,3 +26,10 @@ def world(nova, http_server, http_port, settings):
 def no_presence(monkeypatch):
     """Nobody is told who is online."""
     monkeypatch.setattr(presence, "GATHER_S", NEVER_S)
+
+
+@pytest.fixture
+def stored(database, monkeypatch):
+    """What is stored; nothing of it comes later, as read cursors do."""
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", NEVER_S)
+    return lambda: snapshot(database, SIGNED_IN)

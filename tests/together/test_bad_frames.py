@@ -13,11 +13,8 @@ from together.refusals import REFUSALS, refused_with
 from together.requests_of_fields import GOOD, UNKNOWN, USERS, bad_values
 from tornado.websocket import WebSocketClosedError
 
-from nova_tornado.realtime import checkpoints
-
 NESTING_MAX_LEVELS = 64
 LARGE_BYTES = 17 * 1024 * 1024
-LEFT_OUT = ("sessions", "counters")
 MALFORMED = {
     "nothing": "",
     "blanks": "  ",
@@ -70,14 +67,6 @@ async def prepare(world, people):
     world.facts["token"] = world.tokens["A"]
     await world.settle()
     await world.connect("B", None)
-
-
-@pytest.fixture
-def stored(database, monkeypatch):
-    """All that is stored; nothing of it comes later, as read cursors do."""
-    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 3600)
-    names = [name for name in database.list_collection_names() if name not in LEFT_OUT]
-    return lambda: {name: list(database[name].find().sort("_id")) for name in names}
 
 
 async def finish(world, asker, stored, before):

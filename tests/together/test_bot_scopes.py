@@ -11,13 +11,11 @@ from together.requests_of_fields import GOOD, Good, actions, modes, over_http
 from together.world import CLIENTS, OLD_TEXT
 
 from nova_tornado.domain.models import BotScope, JoinPolicy, Role
-from nova_tornado.realtime import checkpoints
 from nova_tornado.services.bot_scopes import INVOKED_FOR_S, INVOKED_READS, OWN_CHATS_ONLY, REFUSAL, unbound
 from nova_tornado.storage.sessions import SessionKind
 from nova_tornado.testing.running import FakeClock
 
 NAME = "helper"
-LEFT_OUT = ("sessions", "counters")
 READ, INVOKED, WRITE = BotScope.READ, BotScope.INVOKED, BotScope.WRITE
 NOBODY, READERS, WRITERS, ALL = (), (READ, WRITE), (WRITE,), (READ, INVOKED, WRITE)
 SENTENCES = {*REFUSAL.values(), INVOKED_READS, OWN_CHATS_ONLY}
@@ -207,14 +205,6 @@ async def prepare(world, people, scope):
     await world.settle()
     await connect_bot(world)
     return bot
-
-
-@pytest.fixture
-def stored(database, monkeypatch):
-    """All that is stored; nothing of it comes later, as read cursors do."""
-    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 3600)
-    names = [name for name in database.list_collection_names() if name not in LEFT_OUT]
-    return lambda: {name: list(database[name].find().sort("_id")) for name in names}
 
 
 async def over(world, good, header):

@@ -15,19 +15,7 @@ from together.makers import filled
 from together.refusals import refused_with
 from together.requests_of_chats import ELSEWHERE, REQUESTS
 
-from nova_tornado.realtime import checkpoints
-
 CALLERS = {"outsider": "C", "removed": "C", "member": "B"}
-LEFT_OUT = ("sessions", "counters")
-"""Collections that a refused request may touch: it may have been signed in, and ids that were given out are gone."""
-
-
-@pytest.fixture
-def stored(database, monkeypatch):
-    """All that is stored; nothing of it comes later, as read cursors do."""
-    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 3600)
-    names = [name for name in database.list_collection_names() if name not in LEFT_OUT]
-    return lambda: {name: list(database[name].find().sort("_id")) for name in names}
 
 
 async def prepare(world, people, caller):
