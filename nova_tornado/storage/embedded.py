@@ -126,8 +126,16 @@ class EmbeddedMongo:
 
     @property
     def uri(self) -> str:
-        """Where clients connect to, once `launch` was called; it stays the same over restarts of mongod."""
-        return f"mongodb://{quote_plus(self._socket)}/?directConnection=true"
+        """Where clients connect to, once `launch` was called; it stays the same over restarts of mongod.
+
+        It names the replica set, so the driver waits for a mongod that comes up. With `directConnection` it would open
+        connections before that, which can never run a transaction, and would go on using them.
+        """
+        return f"{self._address}?replicaSet={REPLICA_SET}"
+
+    @property
+    def _address(self) -> str:
+        return f"mongodb://{quote_plus(self._socket)}/"
 
     def launch(self) -> None:
         """Locks the data folder and starts mongod; returns before mongod can be used, see `wait_ready`.
@@ -201,7 +209,9 @@ class EmbeddedMongo:
         while not self.accepts():
             self._check_alive(end)
         try:
-            with MongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=int(limit_s * 1000)) as client:
+            limit_ms = int(limit_s * 1000)
+            direct = f"{self._address}?directConnection=true"
+            with MongoClient[dict[str, Any]](direct, serverSelectionTimeoutMS=limit_ms) as client:
                 while not client.admin.command("hello").get("isWritablePrimary"):
                     self._make_primary(client)
                     self._check_alive(end)

@@ -145,6 +145,21 @@ def test_killed_mongod_can_be_started_again_on_the_same_socket(launch, tmp_path)
     assert count(mongo) == 2
 
 
+def test_who_comes_before_mongod_is_ready_waits_for_it_and_can_do_all(launch, tmp_path):
+    mongo = launch(tmp_path / "data")
+    mongo.wait_ready()
+    count(mongo)
+    mongo.kill()
+    wait_until(mongo.exit_code)
+    mongo.relaunch()
+    wait_until(mongo.accepts)
+    with client(mongo) as connection:
+        assert connection.admin.command("hello")["isWritablePrimary"]
+        with connection.start_session() as session, session.start_transaction():
+            connection.life.test.insert_one({}, session=session)
+        assert connection.life.test.count_documents({}) == 2
+
+
 def test_mongod_that_does_not_find_itself_in_its_set_is_taken_in_again(launch, tmp_path):
     mongo = launch(tmp_path / "data")
     mongo.wait_ready()
