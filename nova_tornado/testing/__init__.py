@@ -89,16 +89,17 @@ def plugin_settings() -> Mapping[str, Mapping[str, object]]:
 
 @pytest.fixture
 def nova(
-    nova_mongo: str,
     nova_plugins: Sequence[EntryPoint],
     plugin_settings: Mapping[str, Mapping[str, object]],
     tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[RunningNova]:
     """A Nova that serves with just these plugins, on an empty database."""
-    with MongoClient[dict[str, Any]](nova_mongo) as client:
+    uri = request.getfixturevalue("nova_mongo")  # not before it is known that there are plugins: it takes seconds
+    with MongoClient[dict[str, Any]](uri) as client:
         empty(client[DATABASE])
     with asyncio.Runner() as runner:
-        running = RunningNova(runner, nova_mongo, Plugins(found=nova_plugins), plugin_settings, tmp_path / "nova-data")
+        running = RunningNova(runner, uri, Plugins(found=nova_plugins), plugin_settings, tmp_path / "nova-data")
         running.run(running.start())
         yield running
         running.run(running.stop())
