@@ -135,6 +135,12 @@ class Database:
             )
         except PyMongoError as error:
             raise DatabaseUnusableError(f"the MongoDB URI cannot be used: {error}") from error
+        if self.client.options.direct_connection:
+            # The driver opens connections to a node that is not ready yet, and goes on using them without transactions.
+            log.warning(
+                "the MongoDB URI has directConnection=true: once the database was away, Nova may need a restart; name the "
+                "replica set instead (replicaSet=)"
+            )
         self.mongo: AsyncIOMotorDatabase[Document] = self.client.get_database(
             name,
             codec_options=CodecOptions(tz_aware=True),

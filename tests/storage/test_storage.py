@@ -464,6 +464,12 @@ def test_nova_refuses_a_database_of_a_newer_nova_in_one_line(start_nova, setting
     assert "99" in str(refused.value) and "\n" not in str(refused.value)
 
 
+@pytest.mark.gen_test
+@pytest.mark.expects_log("name the replica set instead")
+async def test_uri_with_which_transactions_may_end_for_good_is_warned_of():
+    Database("mongodb://127.0.0.1:9/?directConnection=true", "nova").close()
+
+
 # Transactions
 
 
