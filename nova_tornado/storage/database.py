@@ -138,8 +138,8 @@ class Database:
         if self.client.options.direct_connection:
             # The driver opens connections to a node that is not ready yet, and goes on using them without transactions.
             log.warning(
-                "the MongoDB URI has directConnection=true: once the database was away, Nova may need a restart; name the "
-                "replica set instead (replicaSet=)"
+                "the MongoDB URI has directConnection=true: once the database was away, Nova may need a restart; "
+                "name the replica set instead (replicaSet=)"
             )
         self.mongo: AsyncIOMotorDatabase[Document] = self.client.get_database(
             name,

@@ -17,6 +17,11 @@ SENDERS = 4
 ROUNDS = 15
 
 
+@pytest.fixture
+def three_novas(novas, start_nova, settings, bus):
+    return [*novas, start_nova(settings, transport=bus.transport())]
+
+
 @pytest.mark.gen_test
 async def test_who_has_asked_is_let_go_first():
     went = []
@@ -32,6 +37,22 @@ async def test_who_has_asked_is_let_go_first():
     turns.note_written(1, "two")
     assert went == [1] and not turns.is_anybody_waiting
     assert not turns.wait(1)
+
+
+@pytest.mark.gen_test
+async def test_who_asks_while_one_waits_is_let_go_the_next_time():
+    went = []
+    turns = Turns(went.append)
+    turns.note_asked(1, "one")
+    turns.note_asked(1, "two")
+    assert turns.wait(1)
+    turns.note_written(1, "one")
+    turns.note_asked(1, "one")
+    turns.note_written(1, "two")
+    assert went == [1]
+    assert turns.wait(1)
+    turns.note_written(1, "one")
+    assert went == [1, 1]
 
 
 @pytest.mark.gen_test
@@ -108,6 +129,22 @@ async def test_two_writers_take_turns_and_read_nothing(novas, database, monkeypa
     assert not read
     assert len(refused) >= 2 * ROUNDS
     assert sum(refused) < len(refused) / 4, refused
+
+
+@pytest.mark.gen_test
+async def test_of_three_writers_none_waits_for_one_who_waits_for_him(three_novas, database, monkeypatch):
+    novas = three_novas
+    monkeypatch.setattr(turns_module, "TURN_MAX_S", 10 * WAIT_S)  # a wait that ends by itself alone ends the test
+    monkeypatch.setattr(log_news, "ANNOUNCED_WITHIN_S", WAIT_S)
+    users = await make_users(novas[0], "ann", "bob", "cat")
+    chat = await make_group(novas[0], *users)
+    devices = [await Device(nova, user).open() for nova, user in zip(novas, users, strict=True)]
+    await devices[1].hears("presence", users[2].id, True)
+    async with asyncio.timeout(3 * WAIT_S):
+        await talk(novas, chat.id, users)
+    await settle(lambda: all(len(device.texts(chat.id)) >= 3 * SENDERS * ROUNDS for device in devices))
+    assert len(check_order(devices, chat.id)) == 3 * SENDERS * ROUNDS
+    check_log(database, chat.id, [user.id for user in users])
 
 
 @pytest.mark.gen_test
