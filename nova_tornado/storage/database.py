@@ -135,7 +135,7 @@ class Database:
             )
         except PyMongoError as error:
             raise DatabaseUnusableError(f"the MongoDB URI cannot be used: {error}") from error
-        if self.client.options.direct_connection:
+        if self.client.delegate.options.direct_connection:
             # The driver opens connections to a node that is not ready yet, and goes on using them without transactions.
             log.warning(
                 "the MongoDB URI has directConnection=true: once the database was away, Nova may need a restart; "
