@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from tornado.httputil import HTTPHeaders
@@ -62,6 +63,8 @@ async def exchange(port: int, request: bytes) -> Answer:
                 await reader.readline()
             else:
                 body = b""
-            return Answer(int(status_line.split()[1]), headers, body)
         finally:
             writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()  # else a loop that ends at once leaves the socket open
+        return Answer(int(status_line.split()[1]), headers, body)
