@@ -28,11 +28,6 @@ class MongodWatch:
         self._restarts: deque[float] = deque(maxlen=RESTART_LIMIT)
         self._waiting: subprocess.Popen[str] | None = None
 
-    @property
-    def is_away(self) -> bool:
-        """Whether it was started again and takes no writes yet."""
-        return self._waiting is not None
-
     def look(self, is_started: bool) -> None:
         """Does what there is to do now.
 

@@ -77,9 +77,6 @@ STOP_LIMIT_S = 9.0
 LOOK_S = 0.5
 """How often time limits are looked at. What happens to workers and mongod wakes the supervisor by itself."""
 
-DATABASE_LOOK_S = 0.05
-"""How often it is looked whether mongod is back."""
-
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 
 CONTROL_BYTES = 4096
@@ -230,8 +227,7 @@ class Supervisor:
         self._take_signals()
         while not self._stop_signals:
             self._start_missing()
-            is_mongod_away = self._mongod is not None and self._mongod.is_away
-            self._wait(DATABASE_LOOK_S if is_mongod_away else LOOK_S)
+            self._wait(LOOK_S)
             self._reap()
             if self._mongod is not None:
                 self._mongod.look(self._is_started)

@@ -31,8 +31,6 @@ from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.realtime.entry_events import EntryEvents
 from nova_tornado.realtime.lanes import (
     Change,
-    Documents,
-    Draft,
     Lane,
     Placed,
     Planner,
@@ -70,6 +68,7 @@ class ChatLog:
     Attributes:
         counts: what `/metrics` tells of it.
         turns: which of the other processes are to write first.
+        changes: writes what is more than a send, new chats too; a change of a chat is begun by ``change``.
         news: what others have written.
     """
 
@@ -91,7 +90,7 @@ class ChatLog:
         self._write_ids = WriteIds()
         shared = (self._checkpoints, self._events, self.counts, self._write_ids)
         self.news = LogNews(chats, directory, bus, *shared)
-        self._changes = LogChanges(store, chats, directory, bus, clock, self.news, *shared)
+        self.changes = LogChanges(store, chats, directory, bus, clock, self.news, *shared)
         self.turns = Turns(self._end_wait)
 
     # Sends
@@ -257,7 +256,7 @@ class ChatLog:
 
     async def _run_change(self, lane: Lane, change: Change) -> None:
         try:
-            await self._changes.run(lane, change)
+            await self.changes.run(lane, change)
         finally:
             self._release(lane)
 
@@ -469,19 +468,6 @@ class ChatLog:
             told += await self.events_since(chat, after_seq, until_seq)
             after_seq = until_seq
         return told
-
-    async def create(
-        self,
-        chat: Chat,
-        drafts: Sequence[Draft],
-        documents: Documents,
-        before: Sequence[events.Event] = (),
-        *,
-        actor_id: int,
-        origin: Origin | None = None,
-    ) -> None:
-        """Make a chat: see ``LogChanges.create``."""
-        await self._changes.create(chat, drafts, documents, before, actor_id=actor_id, origin=origin)
 
     async def close(self) -> None:
         """Finish what was accepted, and store the cursors."""

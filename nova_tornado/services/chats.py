@@ -250,7 +250,7 @@ class ChatService:
             if documents is not None:
                 await documents(session)
 
-        await self._log.create(chat, drafts, write, before, actor_id=user_ids[0], origin=origin)
+        await self._log.changes.create(chat, drafts, write, before, actor_id=user_ids[0], origin=origin)
         return chat
 
     def system_draft(self, text: str) -> Draft:

@@ -1,7 +1,7 @@
 """The world that the tests of all protocols share."""
 
 import pytest
-from stored import SIGNED_IN, snapshot
+from stored import snapshot_of_all
 from together.world import NEVER_S, World
 
 from nova_tornado.realtime import checkpoints, presence
@@ -32,4 +32,4 @@ def no_presence(monkeypatch):
 def stored(database, monkeypatch):
     """What is stored; nothing of it comes later, as read cursors do."""
     monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", NEVER_S)
-    return lambda: snapshot(database, SIGNED_IN)
+    return lambda: snapshot_of_all(database)
