@@ -368,7 +368,7 @@ class NovaApp:
         await self.purges.close()
         await self.services.files.close()
         self._passwords.close()
-        self.store.database.close()
+        await self.store.database.close()
 
 
 async def open_nova(

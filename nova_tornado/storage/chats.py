@@ -34,6 +34,7 @@ class Chats:
     """The chats, without members and messages."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._collection = database.collection(CHATS)
         self._purges = database.collection(PURGES)
 
@@ -69,7 +70,7 @@ class Chats:
     async def list_checkpoints(self, chat_ids: list[int]) -> list[tuple[Chat, int]]:
         """Chats as of their checkpoints, without members, each with the message id from which its log is to be read."""
         chats = []
-        for document in await self._collection.find({"_id": {"$in": chat_ids}}).to_list(None):
+        for document in await self._database.find(CHATS, {"_id": {"$in": chat_ids}}):
             checkpoint = document["checkpoint"]
             chat = Chat(
                 id=document["_id"],

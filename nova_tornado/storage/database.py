@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
@@ -19,11 +21,12 @@ from motor.motor_asyncio import (
     AsyncIOMotorDatabase,
 )
 from pymongo import IndexModel, WriteConcern
-from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import CollectionInvalid, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
 from nova_tornado.domain.errors import NovaError, Unavailable
+from nova_tornado.storage.mongo_wire import MongoWire, is_plain
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,10 @@ SERVER_SELECTION_TIMEOUT_MS = 3_000
 TRANSACTION_LIMIT_S = 10.0
 """How long a transaction is begun again, or its commit repeated (the driver's own loop would take 120 s)."""
 POOL_MAX_CONNECTIONS = 32
+WRITE_CONCERN = WriteConcern("majority", j=True)
+READ_RETRY_PAUSE_S = 0.05
+FIRST_BATCH_MAX_DOCUMENTS = 100_000
+"""So much that it is all: a second batch is for what is more than 16 MB."""
 NAMESPACE_EXISTS = 48
 TRANSIENT = "TransientTransactionError"
 UNKNOWN_COMMIT = "UnknownTransactionCommitResult"
@@ -144,13 +151,98 @@ class Database:
         self.mongo: AsyncIOMotorDatabase[Document] = self.client.get_database(
             name,
             codec_options=CodecOptions(tz_aware=True),
-            write_concern=WriteConcern("majority", j=True),
+            write_concern=WRITE_CONCERN,
             read_preference=ReadPreference.PRIMARY,
         )
+
+        self._name = name
+        # Reads do not keep the log waiting for a connection.
+        self._wire_reads = self._wire_writes = None
+        if is_plain(uri):
+            self._wire_reads = MongoWire(self.client, limit=POOL_MAX_CONNECTIONS, timeout_ms=OPERATION_TIMEOUT_MS)
+            self._wire_writes = MongoWire(self.client, limit=1, timeout_ms=OPERATION_TIMEOUT_MS)
 
     def collection(self, spec: CollectionSpec) -> MongoCollection:
         """The collection that ``spec`` describes."""
         return self.mongo[spec.name]
+
+    async def insert_in_order(self, spec: CollectionSpec, documents: Sequence[bytes]) -> Document:
+        """Insert encoded documents; what follows a refused one is not tried. Nothing is tried twice.
+
+        Returns:
+            The reply: ``writeErrors`` has the one that was refused, ``writeConcernError`` says that they may not last.
+
+        Raises:
+            ConnectionFailure: what became of them is unknown.
+            OperationFailure: it was refused altogether.
+        """
+        command: Document = {
+            "insert": spec.name,
+            "ordered": True,
+            "writeConcern": WRITE_CONCERN.document,
+            "maxTimeMS": OPERATION_TIMEOUT_MS,
+        }
+        if self._wire_writes is not None:
+            return await self._wire_writes.command({**command, "$db": self._name}, ("documents", documents))
+        return await self.mongo.command({**command, "documents": list(map(RawBSONDocument, documents))})
+
+    async def find(
+        self,
+        spec: CollectionSpec,
+        condition: Document,
+        projection: Document | None = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+    ) -> list[Document]:
+        """The documents that match a condition (``limit`` of them at most; 0: all).
+
+        Raises:
+            ConnectionFailure, OperationFailure: those of the driver.
+        """
+        if self._wire_reads is None:
+            cursor = self.mongo[spec.name].find(condition, projection, sort=list(sort) or None, limit=limit)
+            return await cursor.to_list(None)
+        command: Document = {"find": spec.name, "filter": condition}
+        if projection is not None:
+            command["projection"] = projection
+        if sort:
+            command["sort"] = dict(sort)
+        if limit:
+            command["limit"] = limit
+        return await self._read({**command, "batchSize": limit or FIRST_BATCH_MAX_DOCUMENTS})
+
+    async def aggregate(self, spec: CollectionSpec, pipeline: Sequence[Document]) -> list[Document]:
+        """All that a pipeline gives.
+
+        Raises:
+            ConnectionFailure, OperationFailure: those of the driver.
+        """
+        if self._wire_reads is None:
+            return await self.mongo[spec.name].aggregate(pipeline).to_list(None)
+        return await self._read(
+            {"aggregate": spec.name, "pipeline": pipeline, "cursor": {"batchSize": FIRST_BATCH_MAX_DOCUMENTS}}
+        )
+
+    async def _read(self, command: Document) -> list[Document]:
+        cursor = (await self._ask({**command, "maxTimeMS": OPERATION_TIMEOUT_MS}))["cursor"]
+        documents: list[Document] = cursor["firstBatch"]
+        while cursor["id"]:
+            cursor = (await self._ask({"getMore": cursor["id"], "collection": next(iter(command.values()))}))["cursor"]
+            documents += cursor["nextBatch"]
+        return documents
+
+    async def _ask(self, command: Document) -> Document:
+        """Ask until there is a primary that answers, as the driver does with what changes nothing."""
+        assert self._wire_reads is not None
+        give_up_at_s = time.monotonic() + SERVER_SELECTION_TIMEOUT_MS / 1000
+        while True:
+            try:
+                return await self._wire_reads.command({**command, "$db": self._name})
+            except ConnectionFailure:
+                if time.monotonic() > give_up_at_s:
+                    raise
+            await asyncio.sleep(READ_RETRY_PAUSE_S)
 
     async def prepare(self, specs: tuple[CollectionSpec, ...]) -> None:
         """Make the collections and indexes that are not there yet."""
@@ -191,7 +283,7 @@ class Database:
                 try:
                     async with session.start_transaction(
                         read_concern=ReadConcern("snapshot"),
-                        write_concern=WriteConcern("majority", j=True),
+                        write_concern=WRITE_CONCERN,
                         read_preference=ReadPreference.PRIMARY,
                     ):
                         result = await work(session)
@@ -225,6 +317,9 @@ class Database:
                 "the MongoDB server is no replica set (a single node is enough: start it with --replSet)"
             )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close all connections."""
+        for wire in (self._wire_reads, self._wire_writes):
+            if wire is not None:
+                await wire.close()
         self.client.close()

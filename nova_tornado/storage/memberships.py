@@ -42,6 +42,7 @@ class Memberships:
     """Who is in which chat."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._collection = database.collection(MEMBERSHIPS)
         self._chat_ids = Gathered(self.list_chat_ids_of)
 
@@ -78,8 +79,8 @@ class Memberships:
     async def list_of_chats(self, chat_ids: list[int]) -> dict[int, list[Membership]]:
         """The present members of chats, in order of joining."""
         members: dict[int, list[Membership]] = {chat_id: [] for chat_id in chat_ids}
-        cursor = self._collection.find({"chat": {"$in": chat_ids}, **_PRESENT}).sort("_id", 1)
-        for document in await cursor.to_list(None):
+        condition = {"chat": {"$in": chat_ids}, **_PRESENT}
+        for document in await self._database.find(MEMBERSHIPS, condition, sort=[("_id", 1)]):
             members[document["chat"]].append(_membership(document))
         return members
 
@@ -91,8 +92,9 @@ class Memberships:
         """The chats that each of many users is in, in the order of his joining."""
         chat_ids: dict[int, list[int]] = {user_id: [] for user_id in user_ids}
         # In the order of the index, or mongod would sort.
-        cursor = self._collection.find({"user": {"$in": user_ids}, **_PRESENT}, {"user": 1, "chat": 1})
-        for document in await cursor.sort((("user", 1), ("_id", 1))).to_list(None):
+        condition = {"user": {"$in": user_ids}, **_PRESENT}
+        order = [("user", 1), ("_id", 1)]
+        for document in await self._database.find(MEMBERSHIPS, condition, {"user": 1, "chat": 1}, sort=order):
             chat_ids[document["user"]].append(document["chat"])
         return chat_ids
 

@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
+import bson
+from pymongo.errors import ConnectionFailure, OperationFailure
 
 from nova_tornado.domain.models import CONTENT_TEXT, SEQ_SPAN, Entry, EntryKind, message_id
 from nova_tornado.storage.database import CollectionSpec, Database, Document, Index, MongoSession
@@ -29,6 +30,8 @@ GATHERED_MAX_ENTRIES = 100
 """Who reads more of the log does so in a query of his own: it is not the query that costs."""
 PLAIN_FIELDS = 7
 """Of a message that is a text and nothing else, as ``_document`` makes it."""
+APPEND_MAX_BYTES = 16_000_000
+"""MongoDB takes messages of 48 MB."""
 PURGE_ENTRIES = 20_000
 """How many entries of a deleted chat are removed at once."""
 
@@ -67,7 +70,10 @@ class Conflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of entries: the first ``stored`` are in the log; ``conflict`` refused the next one, if any."""
+    """What became of entries: the first ``stored`` are in the log; ``conflict`` refused the next one, if any.
+
+    Without a conflict the others were not tried: it was more than goes at once.
+    """
 
     stored: int
     conflict: Conflict | None = None
@@ -133,6 +139,7 @@ class Messages:
     """
 
     def __init__(self, database: Database, base_url: str = "") -> None:
+        self._database = database
         self._collection = database.collection(MESSAGES)
         self._base_url = base_url
         self._ranges = Gathered(self._find_ranges)
@@ -172,7 +179,7 @@ class Messages:
     async def append(
         self, entries: Sequence[Entry], write_ids: Sequence[int], session: MongoSession | None = None
     ) -> Appended:
-        """Insert entries in order; what follows a refused one is not tried.
+        """Insert entries in order; what follows a refused one is not tried, nor what is too much for one message.
 
         Args:
             entries: with their final ids.
@@ -182,24 +189,31 @@ class Messages:
         Raises:
             UnknownOutcomeError: no answer in time (outside a transaction only).
         """
-        documents = [_document(entry, write_id) for entry, write_id in zip(entries, write_ids, strict=True)]
+        pairs = zip(entries, write_ids, strict=True)
         if session is not None:
-            for document in documents:
-                await self._collection.insert_one(document, session=session)
-            return Appended(len(documents))
+            for entry, write_id in pairs:
+                await self._collection.insert_one(_document(entry, write_id), session=session)
+            return Appended(len(entries))
+        documents: list[bytes] = []
+        room_bytes = APPEND_MAX_BYTES
+        for entry, write_id in pairs:
+            document = bson.encode(_document(entry, write_id))
+            room_bytes -= len(document)
+            if room_bytes < 0:
+                break
+            documents.append(document)
         try:
-            await self._collection.insert_many(documents)
-        except BulkWriteError as error:
-            details = error.details or {}
-            failures = details.get("writeErrors", [])
-            # A write concern that failed means that what was inserted before the refused entry may not last.
-            if details.get("writeConcernErrors") or not failures or failures[0]["code"] != DUPLICATE_KEY:
-                raise UnknownOutcomeError from error
-            is_repeat = "client_id" in failures[0].get("keyPattern", {})
-            return Appended(failures[0]["index"], Conflict.CLIENT_ID if is_repeat else Conflict.SEQ)
+            reply = await self._database.insert_in_order(MESSAGES, documents)
         except (ConnectionFailure, OperationFailure) as error:
             raise UnknownOutcomeError from error
-        return Appended(len(documents))
+        failures = reply.get("writeErrors", ())
+        # A write concern that failed means that what was inserted before the refused entry may not last.
+        if "writeConcernError" in reply or (failures and failures[0]["code"] != DUPLICATE_KEY):
+            raise UnknownOutcomeError(str(reply))
+        if not failures:
+            return Appended(len(documents))
+        is_repeat = "client_id" in failures[0].get("keyPattern", {})
+        return Appended(failures[0]["index"], Conflict.CLIENT_ID if is_repeat else Conflict.SEQ)
 
     async def find(self, message: int) -> Entry | None:
         """The entry with that id."""
@@ -250,7 +264,7 @@ class Messages:
                 for chat_id in chat_ids[first : first + SEEKS_PER_QUERY]
             ]
             more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": seek}} for seek in seeks[1:]]
-            for document in await self._collection.aggregate([*seeks[0], *more]).to_list(None):
+            for document in await self._database.aggregate(MESSAGES, [*seeks[0], *more]):
                 ends[document["_id"] // SEQ_SPAN] = document["_id"] % SEQ_SPAN
         return ends
 
@@ -306,7 +320,7 @@ class Messages:
         for first in range(0, len(pipelines), SEEKS_PER_QUERY):
             start, *others = pipelines[first : first + SEEKS_PER_QUERY]
             more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": pipeline}} for pipeline in others]
-            for document in await self._collection.aggregate([*start, *more]).to_list(None):
+            for document in await self._database.aggregate(MESSAGES, [*start, *more]):
                 yield document
 
     async def list_page(
@@ -327,8 +341,8 @@ class Messages:
             condition: what the messages must match besides.
         """
         query = {"_id": _between(chat_id, after_seq, before_seq), "kind": "message", **(condition or {})}
-        cursor = self._collection.find(query).sort("_id", 1 if is_ascending else -1).limit(limit)
-        return [self._entry(document) for document in await cursor.to_list(None)]
+        order = 1 if is_ascending else -1
+        return list(map(self._entry, await self._database.find(MESSAGES, query, sort=[("_id", order)], limit=limit)))
 
     async def list_ids(
         self, chat_id: int, *, after_seq: int, before_seq: int, limit: int, condition: Document

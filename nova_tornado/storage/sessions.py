@@ -63,6 +63,7 @@ class Sessions:
     """The sign-ins."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._collection = database.collection(SESSIONS)
         self._documents = Gathered(self._find_documents)
         self._trusted: dict[bytes, tuple[Session, datetime, float]] = {}
@@ -144,7 +145,7 @@ class Sessions:
         return session if expires_at > now else None
 
     async def _find_documents(self, secret_hashes: list[bytes]) -> dict[bytes, Document]:
-        documents = await self._collection.find({"secret_hash": {"$in": secret_hashes}}).to_list(None)
+        documents = await self._database.find(SESSIONS, {"secret_hash": {"$in": secret_hashes}})
         return {document["secret_hash"]: document for document in documents}
 
     async def list_ends(self, user_id: int, issuer: str, now: datetime) -> list[datetime]:

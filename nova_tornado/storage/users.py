@@ -53,6 +53,7 @@ class Users:
     """
 
     def __init__(self, database: Database, base_url: str = "") -> None:
+        self._database = database
         self._collection = database.collection(USERS)
         self._by_id = Gathered(self._find_by_id)
         self._base_url = base_url
@@ -167,7 +168,7 @@ class Users:
         return list((await self._by_id.find_many(user_ids)).values())
 
     async def _find_by_id(self, user_ids: list[int]) -> dict[int, User]:
-        documents = await self._collection.find({"_id": {"$in": user_ids}}, _PUBLIC).to_list(None)
+        documents = await self._database.find(USERS, {"_id": {"$in": user_ids}}, _PUBLIC)
         return {document["_id"]: self._user(document) for document in documents}
 
     async def find_by_name(self, name: str) -> User | None:

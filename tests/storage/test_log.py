@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pymongo.errors import AutoReconnect, BulkWriteError
+from pymongo.errors import AutoReconnect
 from storage.rooms import Heard, check_log, log_of, make_group, make_users, outcome, settle
 
 from nova_tornado.app import open_nova
@@ -458,13 +458,12 @@ async def test_removal_without_an_answer_takes_effect_in_memory_if_it_is_stored(
 async def test_write_concern_that_fails_is_no_acknowledgement(nova):
     messages = nova.store.messages
 
-    class Collection:
-        async def insert_many(self, documents):
-            # The first was inserted on one node, the second refused; the journals of a majority have neither.
-            refused = {"index": 1, "code": 11000, "keyPattern": {"_id": 1}}
-            raise BulkWriteError({"writeErrors": [refused], "writeConcernErrors": [{"code": 91}], "nInserted": 1})
+    async def insert_in_order(_spec, _documents):
+        # The first was inserted on one node, the second refused; the journals of a majority have neither.
+        refused = {"index": 1, "code": 11000, "keyPattern": {"_id": 1}}
+        return {"ok": 1, "n": 1, "writeErrors": [refused], "writeConcernError": {"code": 91}}
 
-    messages._collection = Collection()
+    nova.store.database.insert_in_order = insert_in_order
     with pytest.raises(UnknownOutcomeError):
         await messages.append([], [])
 

@@ -19,6 +19,7 @@ from nova_tornado.storage.counters import Counters
 from nova_tornado.storage.database import Database
 from nova_tornado.storage.gathered import Gathered
 from nova_tornado.storage.messages import MESSAGES
+from nova_tornado.storage.mongo_wire import MongoWire
 from nova_tornado.storage.sessions import COOKIE_LIFETIME_S, TOKEN_LIFETIME_S, SessionKind
 from nova_tornado.storage.store import COLLECTIONS, META, SchemaTooNewError, Store
 
@@ -37,7 +38,7 @@ def store(io_loop, mongo, database):
 
     store = io_loop.run_sync(open_store)
     yield store
-    store.database.close()
+    io_loop.run_sync(store.database.close)
 
 
 # Collections and indexes
@@ -78,7 +79,7 @@ def test_collections_that_two_processes_make_at_once_are_made_once(io_loop, mong
         stores = [Store(Database(mongo.uri, name)) for _ in range(3)]
         await asyncio.gather(*(store.prepare() for store in stores))
         for store in stores:
-            store.database.close()
+            await store.database.close()
 
     try:
         io_loop.run_sync(prepare)
@@ -109,10 +110,17 @@ class Commands(monitoring.CommandListener):
 
 @pytest.fixture
 def commands(monkeypatch):
-    """The commands of all Novas that are started after this."""
+    """The commands of all Novas that are started after this, whichever way they go."""
     from nova_tornado.storage import database as module
 
     commands = Commands()
+    ask = MongoWire.command
+
+    async def note(self, command, documents=None):
+        commands.asked.append(command)
+        return await ask(self, command, documents)
+
+    monkeypatch.setattr(MongoWire, "command", note)
     client = module.AsyncIOMotorClient
     monkeypatch.setattr(
         module, "AsyncIOMotorClient", lambda *args, **more: client(*args, event_listeners=[commands], **more)
@@ -327,7 +335,7 @@ def test_counters_never_repeat_however_many_ask(io_loop, mongo, database):
         counters = [Counters(place) for place in databases]
         ranges = await asyncio.gather(*(counters[i % 2].next_ids("thing", 1 + i % 3) for i in range(60)))
         for place in databases:
-            place.close()
+            await place.close()
         return [number for numbers in ranges for number in numbers]
 
     numbers = io_loop.run_sync(run)
@@ -425,7 +433,7 @@ def test_migrations_run_in_order_and_go_on_where_a_crash_stopped_them(io_loop, m
         try:
             await store.prepare(migrations=migrations)
         finally:
-            store.database.close()
+            await store.database.close()
 
     def version():
         return database[META.name].find_one({"_id": "schema"})["version"]
@@ -450,7 +458,7 @@ def test_new_database_needs_no_migration(io_loop, mongo, database):
     async def prepare():
         store = Store(Database(mongo.uri, database.name))
         await store.prepare(migrations=(never, never))
-        store.database.close()
+        await store.database.close()
 
     io_loop.run_sync(prepare)
     assert database[META.name].find_one({"_id": "schema"})["version"] == 3
@@ -467,7 +475,7 @@ def test_nova_refuses_a_database_of_a_newer_nova_in_one_line(start_nova, setting
 @pytest.mark.gen_test
 @pytest.mark.expects_log("name the replica set instead")
 async def test_uri_with_which_transactions_may_end_for_good_is_warned_of():
-    Database("mongodb://127.0.0.1:9/?directConnection=true", "nova").close()
+    await Database("mongodb://127.0.0.1:9/?directConnection=true", "nova").close()
 
 
 # Transactions

@@ -1,0 +1,210 @@
+"""Plain commands to MongoDB, without what the driver does around each of them (docs/decisions/0017).
+
+The driver keeps finding out which node is the primary, and does all that is rare: transactions, changes, cursors that
+are read slowly. What a chat server does all day goes over connections of our own: a write of the log, a lookup. Such a
+command costs a fifth of the CPU, and is answered in half the time.
+
+A message of the wire protocol is ``OP_MSG`` (the MongoDB Wire Protocol): a header of four 32-bit numbers (length, id,
+the id that is answered, operation), flags, a section with the command, and maybe one with its documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import bson
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.errors import (
+    AutoReconnect,
+    ExecutionTimeout,
+    InvalidURI,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+)
+from pymongo.uri_parser import parse_uri
+
+OP_MSG = 2013
+HEADER = struct.Struct("<iiii")
+BEFORE_COMMAND_BYTES = HEADER.size + 4 + 1
+"""In front of the command of a reply: the header, the flags, the kind of the section."""
+MESSAGE_MAX_BYTES = 48_000_000
+"""``maxMessageSizeBytes`` of every MongoDB: no reply is longer."""
+NOT_PRIMARY_CODES = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})
+"""The node is not primary, not any more, or about to go (Server Discovery And Monitoring, "node is recovering" and
+"not primary" errors)."""
+TIME_EXCEEDED_CODE = 50
+ENCRYPTED_OR_SIGNED_IN = ("tls", "authmechanism", "loadbalanced")
+"""Options of a URI with which a connection takes more than commands."""
+
+Document = dict[str, Any]
+DECODED = CodecOptions[Document](tz_aware=True)
+
+
+def is_plain(uri: str) -> bool:
+    """Whether connections to that MongoDB need nothing but commands: no TLS, no sign-in."""
+    if not uri.startswith("mongodb://"):
+        return False  # the other scheme means TLS
+    try:
+        parsed = parse_uri(uri)
+    except InvalidURI:
+        return False
+    return parsed["username"] is None and not any(parsed["options"].get(name) for name in ENCRYPTED_OR_SIGNED_IN)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection; one command at a time is under way on it."""
+
+    def __init__(self) -> None:
+        self.is_lost = False
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._reply: asyncio.Future[bytes] | None = None
+        self._last_id = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received
+        received += data
+        if len(received) < HEADER.size:
+            return
+        length, _, answered, operation = HEADER.unpack_from(received)
+        if operation != OP_MSG or answered != self._last_id or not BEFORE_COMMAND_BYTES < length <= MESSAGE_MAX_BYTES:
+            self.abort()
+        elif len(received) >= length:
+            if len(received) > length or self._reply is None or self._reply.done():
+                self.abort()  # what nobody has asked for
+                return
+            self._reply.set_result(bytes(memoryview(received)[BEFORE_COMMAND_BYTES:]))
+            self._received = bytearray()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_lost = True
+        self.closed.set_result(None)
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(AutoReconnect("the connection to MongoDB was closed"))
+
+    def abort(self) -> None:
+        """End it, whatever is under way."""
+        self.is_lost = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def ask(self, sections: bytes) -> bytes:
+        """Send a command and return the reply's document."""
+        assert self._transport is not None
+        self._last_id += 1
+        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._reply = reply
+        self._transport.write(
+            b"".join((HEADER.pack(HEADER.size + 4 + len(sections), self._last_id, 0, OP_MSG), bytes(4), sections))
+        )
+        return await reply
+
+
+class MongoWire:
+    """Carries commands to the primary of a replica set, or to a router of a cluster.
+
+    Args:
+        client: knows which node that is.
+        limit: how many commands are under way at once, at most.
+        timeout_ms: after so long a command without an answer fails.
+    """
+
+    def __init__(self, client: AsyncIOMotorClient[Document], *, limit: int, timeout_ms: int) -> None:
+        self._client = client
+        self._timeout_ms = timeout_ms
+        self._free = asyncio.Semaphore(limit)
+        self._idle: list[_Connection] = []
+        # Of several routers each process uses one, which has the cursors, too.
+        self._choice = os.getpid()
+
+    async def command(self, command: Document, documents: tuple[str, Sequence[bytes]] | None = None) -> Document:
+        """Have a command done by the primary.
+
+        Args:
+            command: with ``$db``; its first key is its name. (The server is told of a time limit by ``maxTimeMS``.)
+            documents: a field of it that is a list of encoded documents, with its name.
+
+        Returns:
+            The reply.
+
+        Raises:
+            ConnectionFailure: no primary, or no answer in time; what became of the command is unknown.
+            OperationFailure: it was refused.
+        """
+        sections = b"\0" + bson.encode(command)
+        if documents is not None:
+            content = b"".join((documents[0].encode(), b"\0", *documents[1]))
+            sections = b"".join((sections, b"\1", (4 + len(content)).to_bytes(4, "little"), content))
+        try:
+            async with asyncio.timeout(self._timeout_ms / 1000), self._free:
+                reply = bson.decode(await self._ask(sections), DECODED)
+        except TimeoutError:
+            raise NetworkTimeout("MongoDB did not answer in time") from None
+        except OSError as error:
+            raise AutoReconnect(f"MongoDB cannot be reached: {error.strerror}") from error
+        if not reply["ok"]:
+            self._fail(reply)
+        return reply
+
+    async def _ask(self, sections: bytes) -> bytes:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_lost:
+                break
+        else:
+            connection = await self._connect()
+        try:
+            reply = await connection.ask(sections)
+        except BaseException:
+            connection.abort()  # its answer may still come
+            self._drop_idle()  # the others are of the same node, and probably no better
+            raise
+        self._idle.append(connection)
+        return reply
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        driver = self._client.delegate
+        if not driver.topology_description.has_writable_server():
+            await self._client.admin.command("ping")  # the driver looks for a primary, and waits for one
+        address = driver.primary
+        if address is None:  # the nodes are routers, or the one that the URI asks for
+            nodes = sorted(driver.nodes)
+            if not nodes:
+                raise AutoReconnect("no MongoDB is known")
+            address = nodes[self._choice % len(nodes)]
+        host, port = address
+        if host.endswith(".sock"):
+            _, connection = await loop.create_unix_connection(_Connection, host)
+        else:
+            _, connection = await loop.create_connection(_Connection, host, port)
+        return connection
+
+    def _fail(self, reply: Mapping[str, Any]) -> None:
+        code, text = reply.get("code"), str(reply.get("errmsg", ""))
+        if code in NOT_PRIMARY_CODES:
+            self._drop_idle()
+            raise NotPrimaryError(text, reply)
+        if code == TIME_EXCEEDED_CODE:
+            raise ExecutionTimeout(text, code, reply)
+        raise OperationFailure(text, code, reply)
+
+    def _drop_idle(self) -> list[_Connection]:
+        dropped, self._idle = self._idle, []
+        for connection in dropped:
+            connection.abort()
+        return dropped
+
+    async def close(self) -> None:
+        """Close the connections; nothing may be under way."""
+        await asyncio.gather(*(connection.closed for connection in self._drop_idle()))
