@@ -10,7 +10,7 @@ A clustered collection answers ranges and single ids of ``_id`` with a seek, but
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +28,8 @@ PAGE_MESSAGES = 500
 SEEKS_PER_QUERY = 200
 GATHERED_MAX_ENTRIES = 100
 """Who reads more of the log does so in a query of his own: it is not the query that costs."""
+SPARSE_FACTOR = 4
+"""Messages of which there is less than one to so many places of the log are looked up one by one."""
 PLAIN_FIELDS = 7
 """Of a message that is a text and nothing else, as ``_document`` makes it."""
 APPEND_MAX_BYTES = 16_000_000
@@ -357,10 +359,16 @@ class Messages:
         cursor = self._collection.find(query, {"_id": 1}).sort("_id", 1).limit(limit)
         return [document["_id"] for document in await cursor.to_list(None)]
 
-    async def list_replies(self, message_ids: Iterable[int]) -> list[Entry]:
+    async def list_replies(self, message_ids: Collection[int]) -> list[Entry]:
         """The messages that answer one of those, by id."""
-        cursor = self._collection.find({"reply_to": {"$in": list(message_ids)}})
-        return sorted(map(self._entry, await cursor.to_list(None)), key=lambda entry: entry.id)
+        if not message_ids:
+            return []
+        first, last = min(message_ids), max(message_ids)
+        # One range is one seek, where a list is one for each id.
+        is_range = last - first < SPARSE_FACTOR * len(message_ids)
+        condition: Document = {"$gte": first, "$lte": last} if is_range else {"$in": list(message_ids)}
+        documents = await self._database.find(MESSAGES, {"reply_to": condition})
+        return sorted(map(self._entry, documents), key=lambda entry: entry.id)
 
     async def list_by_ids(self, message_ids: Iterable[int]) -> list[Entry]:
         """Entries by their ids, in no particular order; unknown ones are left out."""
