@@ -97,7 +97,7 @@ def reading_of(chat: Chat, user_id: int, up_to_seq: int) -> Reading | None:
             else:
                 second = (seq, member.user_id)
             second_seq = second[0]
-    return Reading(after_seq, up_to_seq, tuple(other for other in (first, second) if other[0]))
+    return Reading(after_seq, up_to_seq, (first, second) if second_seq else (first,) if first[0] else ())
 
 
 class News(NamedTuple):

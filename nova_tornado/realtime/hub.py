@@ -122,6 +122,7 @@ class UserLinks:
     """What the hub keeps of a user with connections here: his chats and his connections.
 
     Attributes:
+        loaded: done when his chats are known; None: they are.
         hears: chooses what he is told of; None: all that concerns him. The connections of somebody who chooses are in
             no index of a chat, so that the others' way stays as short as it is.
     """
@@ -133,8 +134,8 @@ class UserLinks:
         self.hears = hears
         self.chat_ids: set[int] = set()
         self.removed_ids: set[int] | None = set()
-        self.connections: dict[Connection, None] = {}
-        self.loaded = loaded
+        self.connections: list[Connection] = []
+        self.loaded: asyncio.Future[None] | None = loaded
         self.uses = 0
 
 
@@ -205,12 +206,14 @@ class Hub:
         if links is not None:
             links.uses += 1
             try:
-                await asyncio.shield(links.loaded)
+                if links.loaded is not None:
+                    await asyncio.shield(links.loaded)
             except BaseException:
                 self.unlink(links)
                 raise
             return links
-        links = self._users[user_id] = UserLinks(user_id, asyncio.get_running_loop().create_future(), hears)
+        loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        links = self._users[user_id] = UserLinks(user_id, loaded, hears)
         links.uses = 1
         if hears is not None:
             self._choosers[user_id] = links
@@ -221,11 +224,12 @@ class Hub:
             await self._fill(links, chat_ids)
         except BaseException as error:
             # The cancellation of this one is not that of those who wait for the same.
-            links.loaded.set_exception(error if isinstance(error, Exception) else Unavailable())
-            links.loaded.exception()  # it is raised below as well; nobody else may be waiting
+            loaded.set_exception(error if isinstance(error, Exception) else Unavailable())
+            loaded.exception()  # it is raised below as well; nobody else may be waiting
             self.unlink(links)
             raise
-        links.loaded.set_result(None)
+        loaded.set_result(None)
+        links.loaded = None  # as many users, as many bytes
         return links
 
     async def _fill(self, links: UserLinks, chat_ids: Iterable[int]) -> None:
@@ -273,7 +277,7 @@ class Hub:
 
     def list_linked(self) -> list[tuple[int, set[int]]]:
         """All users who are connected to this process, or about to be, each with his chats."""
-        return [(links.user_id, set(links.chat_ids)) for links in self._users.values() if links.loaded.done()]
+        return [(links.user_id, set(links.chat_ids)) for links in self._users.values() if links.loaded is None]
 
     def is_linked(self, user_id: int) -> bool:
         """Whether a user is connected to this process, or about to be."""
@@ -318,7 +322,7 @@ class Hub:
             asyncio.get_running_loop().call_soon(connection.protocol.end_session, connection)
         if not links.connections:
             self.presence_sink(links.user_id, True, links.chat_ids)
-        links.connections[connection] = None
+        links.connections.append(connection)
         self._protocols.setdefault(connection.protocol, {})[connection] = None
         if links.hears is None:
             for chat_id in links.chat_ids:
@@ -328,7 +332,7 @@ class Hub:
         """A connection is gone."""
         if connection not in links.connections:
             return
-        del links.connections[connection]
+        links.connections.remove(connection)
         del self._protocols[connection.protocol][connection]
         if not self._protocols[connection.protocol]:
             del self._protocols[connection.protocol]

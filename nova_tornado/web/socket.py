@@ -280,7 +280,8 @@ class SignedInSocket(BaseSocket):
         """The handshake is done (called by Tornado)."""
         super().open()
         assert self.outbox is not None
-        links, self._user_links = self._user_links, None
+        # Not set to None: with an eleventh attribute, each idle socket would take 192 bytes more.
+        links: UserLinks | None = vars(self).pop("_user_links", None)
         if links is None:
             self.refuse()
             return
