@@ -22,7 +22,6 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import (
     AutoReconnect,
     ExecutionTimeout,
-    InvalidURI,
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
@@ -39,22 +38,24 @@ NOT_PRIMARY_CODES = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436
 """The node is not primary, not any more, or about to go (Server Discovery And Monitoring, "node is recovering" and
 "not primary" errors)."""
 TIME_EXCEEDED_CODE = 50
-ENCRYPTED_OR_SIGNED_IN = ("tls", "authmechanism", "loadbalanced")
-"""Options of a URI with which a connection takes more than commands."""
+MORE_THAN_COMMANDS = frozenset({"tls", "authmechanism", "loadbalanced"})
+"""Options of a URI, in small letters, with which a connection takes more than commands."""
 
 Document = dict[str, Any]
 DECODED = CodecOptions[Document](tz_aware=True)
 
 
 def is_plain(uri: str) -> bool:
-    """Whether connections to that MongoDB need nothing but commands: no TLS, no sign-in."""
+    """Whether connections to that MongoDB need nothing but commands: no TLS, no sign-in.
+
+    Args:
+        uri: one that the driver takes.
+    """
     if not uri.startswith("mongodb://"):
         return False  # the other scheme means TLS
-    try:
-        parsed = parse_uri(uri)
-    except InvalidURI:
-        return False
-    return parsed["username"] is None and not any(parsed["options"].get(name) for name in ENCRYPTED_OR_SIGNED_IN)
+    parsed = parse_uri(uri)
+    given = {name.lower() for name, value in parsed["options"].items() if value}
+    return parsed["username"] is None and given.isdisjoint(MORE_THAN_COMMANDS)
 
 
 class _Connection(asyncio.Protocol):
