@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -22,6 +23,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import (
     AutoReconnect,
     ExecutionTimeout,
+    InvalidOperation,
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
@@ -38,6 +40,8 @@ NOT_PRIMARY_CODES = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436
 """The node is not primary, not any more, or about to go (Server Discovery And Monitoring, "node is recovering" and
 "not primary" errors)."""
 TIME_EXCEEDED_CODE = 50
+KEEP_ALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 9}
+"""So that a router on the way does not forget a connection that is idle; seconds, seconds, probes."""
 MORE_THAN_COMMANDS = frozenset({"tls", "authmechanism", "loadbalanced"})
 """Options of a URI, in small letters, with which a connection takes more than commands."""
 
@@ -71,6 +75,12 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        sock = transport.get_extra_info("socket")
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in KEEP_ALIVE.items():
+                if hasattr(socket, option):  # not every system has all of them
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     def data_received(self, data: bytes) -> None:
         received = self._received
@@ -125,6 +135,8 @@ class MongoWire:
         self._timeout_ms = timeout_ms
         self._free = asyncio.Semaphore(limit)
         self._idle: list[_Connection] = []
+        self._open: set[_Connection] = set()
+        self._is_closed = False
         # Of several routers each process uses one, which has the cursors, too.
         self._choice = os.getpid()
 
@@ -141,13 +153,14 @@ class MongoWire:
         Raises:
             ConnectionFailure: no primary, or no answer in time; what became of the command is unknown.
             OperationFailure: it was refused.
+            InvalidOperation: this is closed.
         """
         sections = b"\0" + bson.encode(command)
         if documents is not None:
             content = b"".join((documents[0].encode(), b"\0", *documents[1]))
             sections = b"".join((sections, b"\1", (4 + len(content)).to_bytes(4, "little"), content))
         try:
-            async with asyncio.timeout(self._timeout_ms / 1000), self._free:
+            async with self._free, asyncio.timeout(self._timeout_ms / 1000):
                 reply = bson.decode(await self._ask(sections), DECODED)
         except TimeoutError:
             raise NetworkTimeout("MongoDB did not answer in time") from None
@@ -168,12 +181,14 @@ class MongoWire:
             reply = await connection.ask(sections)
         except BaseException:
             connection.abort()  # its answer may still come
-            self._drop_idle()  # the others are of the same node, and probably no better
+            self._drop_idle()  # those are of the same node, and probably no better
             raise
         self._idle.append(connection)
         return reply
 
     async def _connect(self) -> _Connection:
+        if self._is_closed:
+            raise InvalidOperation("the database is closed")
         loop = asyncio.get_running_loop()
         driver = self._client.delegate
         if not driver.topology_description.has_writable_server():
@@ -189,6 +204,8 @@ class MongoWire:
             _, connection = await loop.create_unix_connection(_Connection, host)
         else:
             _, connection = await loop.create_connection(_Connection, host, port)
+        self._open.add(connection)
+        connection.closed.add_done_callback(lambda _closed: self._open.discard(connection))
         return connection
 
     def _fail(self, reply: Mapping[str, Any]) -> None:
@@ -200,12 +217,13 @@ class MongoWire:
             raise ExecutionTimeout(text, code, reply)
         raise OperationFailure(text, code, reply)
 
-    def _drop_idle(self) -> list[_Connection]:
-        dropped, self._idle = self._idle, []
-        for connection in dropped:
-            connection.abort()
-        return dropped
+    def _drop_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().abort()
 
     async def close(self) -> None:
-        """Close the connections; nothing may be under way."""
-        await asyncio.gather(*(connection.closed for connection in self._drop_idle()))
+        """Close the connections; what is under way fails."""
+        self._is_closed = True
+        for connection in self._open:
+            connection.abort()
+        await asyncio.gather(*(connection.closed for connection in self._open))

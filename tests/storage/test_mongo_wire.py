@@ -8,7 +8,14 @@ from types import SimpleNamespace
 
 import bson
 import pytest
-from pymongo.errors import AutoReconnect, ConnectionFailure, ExecutionTimeout, NotPrimaryError, OperationFailure
+from pymongo.errors import (
+    AutoReconnect,
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidOperation,
+    NotPrimaryError,
+    OperationFailure,
+)
 from tornado.testing import bind_unused_port
 
 from nova_tornado.domain.models import Entry, EntryKind, message_id
@@ -157,6 +164,23 @@ async def test_no_more_commands_are_under_way_than_there_are_connections_for(mon
         assert len(storage._wire_reads._idle) <= database_module.POOL_MAX_CONNECTIONS
     finally:
         await storage.close()
+
+
+@pytest.mark.gen_test
+async def test_what_is_under_way_fails_when_the_database_is_closed(mongo, database):
+    storage = Database(mongo.uri, database.name)
+    await storage.prepare((THINGS,))
+    await storage.find(THINGS, {})
+    wire = storage._wire_reads
+    under_way = asyncio.ensure_future(storage.aggregate(THINGS, [{"$match": {"_id": 1}}]))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert wire._open and not wire._idle
+    await storage.close()
+    for asked in (under_way, storage.find(THINGS, {})):
+        with pytest.raises(InvalidOperation):
+            await asked
+    assert not wire._open
 
 
 # Bad answers
