@@ -82,15 +82,15 @@ class OnlineElsewhere:
         """What another process says."""
         online = self._online[process]  # it was just noted as alive
         match kind, rest:
-            case "ask", [str(whom)]:
+            case "ask", [str() as whom]:
                 if whom in ("", self._channels.process):
                     self._channels.publish(self.channel, ["list", self._hub.list_online_here()])
             case "list", [[*user_ids]]:
                 told = {user_id for user_id in user_ids if isinstance(user_id, int)}
                 self._change(process, told - online, online - told)
-            case "came", [int(user_id)]:
+            case "came", [int() as user_id]:
                 self._change(process, {user_id} - online, set())
-            case "gone", [int(user_id)]:
+            case "gone", [int() as user_id]:
                 self._change(process, set(), {user_id} & online)
             case _:
                 raise CodecError("of no kind that is known here")

@@ -264,22 +264,22 @@ class Relay:
 
     def _take(self, channel: str, process: str, item: Item) -> None:
         match item:
-            case ["entries", int(chat_id), int(last_seq), rows]:
+            case ["entries", int() as chat_id, int() as last_seq, rows]:
                 self._take_entries(chat_id, last_seq, rows)
                 self._log.turns.note_written(chat_id, process)
-            case ["turn", int(chat_id)]:
+            case ["turn", int() as chat_id]:
                 if chat_id in self._kept:
                     self._log.turns.note_asked(chat_id, process)
-            case ["read", int(chat_id), int(user_id), int(seq), int(count), bool(is_news)]:
+            case ["read", int() as chat_id, int() as user_id, int() as seq, int() as count, bool() as is_news]:
                 chat = self._kept.get(chat_id)
                 if chat is not None:
                     self._log.when_current(chat, lambda: self.take_cursor(chat, user_id, seq, count, is_news=is_news))
-            case ["joined", int(user_id), int(chat_id), int(actor_id)]:
+            case ["joined", int() as user_id, int() as chat_id, int() as actor_id]:
                 if self._hub.is_linked(user_id):
                     self._repairs.joined(user_id, chat_id, actor_id)
-            case ["event", dict(encoded)]:
+            case ["event", dict() as encoded]:
                 self._take_event(encoded)
-            case [str(kind), *rest] if channel == self._elsewhere.channel:
+            case [str() as kind, *rest] if channel == self._elsewhere.channel:
                 self._elsewhere.take(process, kind, rest)
             case _:
                 raise CodecError("of no kind that is known here")
@@ -296,9 +296,16 @@ class Relay:
             first_seq = last_seq - len(rows) + 1
             for seq, row in enumerate(rows, first_seq):
                 match row:
-                    case [int(count), int(sender_id), int(sent_us), str(text)]:
+                    case [int() as count, int() as sender_id, int() as sent_us, str() as text]:
                         entry = Entry(message_id(chat_id, seq), EntryKind.MESSAGE, count, sender_id, sent_us, text)
-                    case [int(count), int(sender_id), int(sent_us), str(text), str() | None as client_id, str(kind)]:
+                    case [
+                        int() as count,
+                        int() as sender_id,
+                        int() as sent_us,
+                        str() as text,
+                        str() | None as client_id,
+                        str() as kind,
+                    ]:
                         entry = Entry(message_id(chat_id, seq), EntryKind.MESSAGE, count, sender_id, sent_us, text)
                         entry.client_id, entry.content_type = client_id, kind
                     case _:
