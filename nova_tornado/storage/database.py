@@ -225,24 +225,29 @@ class Database:
         )
 
     async def _read(self, command: Document) -> list[Document]:
-        cursor = (await self._ask({**command, "maxTimeMS": OPERATION_TIMEOUT_MS}))["cursor"]
-        documents: list[Document] = cursor["firstBatch"]
-        while cursor["id"]:
-            cursor = (await self._ask({"getMore": cursor["id"], "collection": next(iter(command.values()))}))["cursor"]
-            documents += cursor["nextBatch"]
-        return documents
+        """Read until there is a primary that answers, as the driver does with what changes nothing.
 
-    async def _ask(self, command: Document) -> Document:
-        """Ask until there is a primary that answers, as the driver does with what changes nothing."""
-        assert self._wire_reads is not None
+        From the beginning each time: a batch whose reply was lost is not given again.
+        """
         give_up_at_s = time.monotonic() + SERVER_SELECTION_TIMEOUT_MS / 1000
         while True:
             try:
-                return await self._wire_reads.command({**command, "$db": self._name})
+                return await self._read_once(command)
             except ConnectionFailure:
                 if time.monotonic() > give_up_at_s:
                     raise
             await asyncio.sleep(READ_RETRY_PAUSE_S)
+
+    async def _read_once(self, command: Document) -> list[Document]:
+        wire = self._wire_reads
+        assert wire is not None
+        reply = await wire.command({**command, "maxTimeMS": OPERATION_TIMEOUT_MS, "$db": self._name})
+        documents: list[Document] = reply["cursor"]["firstBatch"]
+        collection = next(iter(command.values()))
+        while cursor_id := reply["cursor"]["id"]:
+            reply = await wire.command({"getMore": cursor_id, "collection": collection, "$db": self._name})
+            documents += reply["cursor"]["nextBatch"]
+        return documents
 
     async def prepare(self, specs: tuple[CollectionSpec, ...]) -> None:
         """Make the collections and indexes that are not there yet."""

@@ -14,6 +14,7 @@ import asyncio
 import os
 import socket
 import struct
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -57,7 +58,9 @@ def is_plain(uri: str) -> bool:
     """
     if not uri.startswith("mongodb://"):
         return False  # the other scheme means TLS
-    parsed = parse_uri(uri)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the driver has warned of options that it does not know
+        parsed = parse_uri(uri, warn=True)
     given = {name.lower() for name, value in parsed["options"].items() if value}
     return parsed["username"] is None and given.isdisjoint(MORE_THAN_COMMANDS)
 

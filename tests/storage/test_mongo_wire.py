@@ -33,6 +33,7 @@ THINGS = CollectionSpec("things")
         ("mongodb://%2Ftmp%2Fmongod.sock/?replicaSet=nova", True),
         ("mongodb://one:27017,other:27018/nova?replicaSet=rs&tls=false", True),
         ("mongodb://host/?directConnection=true", True),
+        ("mongodb://host/?nonsense=1&maxPoolSize=none", True),
         ("mongodb+srv://host/", False),
         ("mongodb://user:secret@host/", False),
         ("mongodb://host/?tls=true", False),
@@ -83,6 +84,28 @@ async def test_more_than_one_reply_holds_comes_in_several(storage, database):
     assert [document["_id"] for document in await storage.find(THINGS, {}, sort=[("_id", 1)])] == list(range(40))
     found = await storage.aggregate(THINGS, [{"$sort": {"_id": 1}}])
     assert [document["_id"] for document in found] == list(range(40)) and found[-1]["text"] == text
+
+
+@pytest.mark.gen_test
+async def test_batch_whose_reply_was_lost_is_not_left_out(mongo, database):
+    storage = Database(mongo.uri, database.name)
+    await storage.prepare((THINGS,))
+    database.things.insert_many({"_id": number, "text": "x" * 1_000_000} for number in range(40))
+    command, lost = storage._wire_reads.command, []
+
+    async def lose_one(asked):
+        reply = await command(asked)
+        if "getMore" in asked and not lost:
+            lost.append(reply)
+            raise AutoReconnect("connection closed")
+        return reply
+
+    storage._wire_reads.command = lose_one
+    try:
+        found = await storage.find(THINGS, {}, sort=[("_id", 1)])
+    finally:
+        await storage.close()
+    assert lost and [document["_id"] for document in found] == list(range(40))
 
 
 @pytest.mark.gen_test
