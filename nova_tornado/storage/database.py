@@ -26,7 +26,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
 from nova_tornado.domain.errors import NovaError, Unavailable
-from nova_tornado.storage.mongo_wire import MongoWire, is_plain
+from nova_tornado.storage.mongo_wire import Document, MongoWire, is_plain
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,6 @@ TRANSIENT = "TransientTransactionError"
 UNKNOWN_COMMIT = "UnknownTransactionCommitResult"
 ERROR_MAX_CHARACTERS = 300
 
-Document: TypeAlias = dict[str, Any]
 MongoSession: TypeAlias = AsyncIOMotorClientSession
 MongoCollection: TypeAlias = AsyncIOMotorCollection[Document]
 T = TypeVar("T")
@@ -183,7 +182,7 @@ class Database:
             "maxTimeMS": OPERATION_TIMEOUT_MS,
         }
         if self._wire_writes is not None:
-            return await self._wire_writes.command({**command, "$db": self._name}, ("documents", documents))
+            return await self._wire_writes.command({**command, "$db": self._name}, documents)
         return await self.mongo.command({**command, "documents": list(map(RawBSONDocument, documents))})
 
     async def find(

@@ -360,7 +360,7 @@ class Messages:
         return [document["_id"] for document in await cursor.to_list(None)]
 
     async def list_replies(self, message_ids: Collection[int]) -> list[Entry]:
-        """The messages that answer one of those, by id."""
+        """The messages that answer one of those, by id; maybe with some that answer others between them."""
         if not message_ids:
             return []
         first, last = min(message_ids), max(message_ids)

@@ -16,7 +16,7 @@ import socket
 import struct
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import bson
 from bson.codec_options import CodecOptions
@@ -46,7 +46,7 @@ KEEP_ALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 9}
 MORE_THAN_COMMANDS = frozenset({"tls", "authmechanism", "loadbalanced"})
 """Options of a URI, in small letters, with which a connection takes more than commands."""
 
-Document = dict[str, Any]
+Document: TypeAlias = dict[str, Any]
 DECODED = CodecOptions[Document](tz_aware=True)
 
 
@@ -143,12 +143,12 @@ class MongoWire:
         # Of several routers each process uses one, which has the cursors, too.
         self._choice = os.getpid()
 
-    async def command(self, command: Document, documents: tuple[str, Sequence[bytes]] | None = None) -> Document:
+    async def command(self, command: Document, documents: Sequence[bytes] | None = None) -> Document:
         """Have a command done by the primary.
 
         Args:
             command: with ``$db``; its first key is its name. (The server is told of a time limit by ``maxTimeMS``.)
-            documents: a field of it that is a list of encoded documents, with its name.
+            documents: what its field ``documents`` is to hold, encoded.
 
         Returns:
             The reply.
@@ -160,7 +160,7 @@ class MongoWire:
         """
         sections = b"\0" + bson.encode(command)
         if documents is not None:
-            content = b"".join((documents[0].encode(), b"\0", *documents[1]))
+            content = b"".join((b"documents\0", *documents))
             sections = b"".join((sections, b"\1", (4 + len(content)).to_bytes(4, "little"), content))
         try:
             async with self._free, asyncio.timeout(self._timeout_ms / 1000):

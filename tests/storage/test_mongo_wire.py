@@ -177,7 +177,7 @@ async def test_answer_of_a_command_that_was_given_up_is_not_taken_for_anothers(m
 
 
 @pytest.mark.gen_test
-async def test_no_more_commands_are_under_way_than_there_are_connections_for(mongo, database, mongo_client):
+async def test_no_more_commands_are_under_way_than_there_are_connections_for(mongo, database):
     storage = Database(mongo.uri, database.name)
     await storage.prepare((THINGS,))
     database.things.insert_one({"_id": 1})
