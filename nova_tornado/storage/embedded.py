@@ -12,6 +12,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -53,6 +54,10 @@ MONGOD_SOCKET = "mongodb-27017.sock"
 
 SOCKET_PATH_BYTES = 107
 """The longest path of a unix socket, without the NUL at its end. Source: man 7 unix, sun_path."""
+SOCKET_PATH = re.compile(r"[a-z0-9/._-]+")
+"""A replica set calls its member by this path as if it were the name of a host: the driver makes small letters of
+large ones, and a colon begins a port."""
+SHARED_TMP = "/tmp"
 
 LOG_KEEP_BYTES = 8 * 1024 * 1024
 """A log larger than this is put aside at the next start, as mongod.log.1."""
@@ -283,15 +288,16 @@ class EmbeddedMongo:
                 time.sleep(POLL_S)
 
     def _socket_path(self) -> str:
-        """Where mongod listens: in `run/`, or in a short temporary folder if that path is too long for a socket."""
-        longest = os.fsencode(self._run / MONGOD_SOCKET)
-        if len(longest) <= SOCKET_PATH_BYTES:
+        """Where mongod listens: in `run/`, or in a temporary folder if that path cannot be a replica set's address."""
+        if _can_be_address(self._run):
             return str(self._run / "mongod.sock")
         # A link remembers the folder, so that a server that is killed again and again does not fill /tmp with them.
         link = self._run / "sockets"
         if not _is_private_folder(link):
             link.unlink(missing_ok=True)
-            link.symlink_to(tempfile.mkdtemp(prefix="nova-"))
+            temporary = tempfile.gettempdir()
+            is_usable = _can_be_address(os.path.join(temporary, "nova-xxxxxxxx"))
+            link.symlink_to(tempfile.mkdtemp(prefix="nova-", dir=temporary if is_usable else SHARED_TMP))
         return os.path.join(os.readlink(link), "mongod.sock")
 
     def _spawn(self, mongod: str) -> None:
@@ -409,6 +415,12 @@ def _tail(path: Path, begin_bytes: int = 0, limit_bytes: int = 65536) -> str:
             return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def _can_be_address(folder: str | Path) -> bool:
+    """Whether the path of a socket in that folder can be the address of a mongod."""
+    path = os.path.join(folder, MONGOD_SOCKET)
+    return len(path) <= SOCKET_PATH_BYTES and SOCKET_PATH.fullmatch(path) is not None
 
 
 def _is_private_folder(link: Path) -> bool:

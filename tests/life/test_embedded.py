@@ -82,11 +82,25 @@ def test_path_too_long_for_a_socket_works_and_leaves_nothing_in_the_temporary_fo
         assert list(Path(short).iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["Data", "my data", "a:1", "größe", "a%b", "it's", 'a"b'])
+def test_folder_of_any_name_works(launch, tmp_path, name):
+    mongo = launch(tmp_path / name)
+    mongo.wait_ready()
+    assert count(mongo) == 1
+
+
+def test_temporary_folder_of_any_name_works(launch, tmp_path, monkeypatch):
+    (tmp_path / "TMP").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "TMP"))
+    mongo = launch(tmp_path / "Data")
+    mongo.wait_ready()
+    assert count(mongo) == 1
+
+
 def test_socket_folder_of_a_killed_server_is_used_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "SOCKET_PATH_BYTES", 10)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    mongo = EmbeddedMongo(tmp_path / "data")
+    mongo = EmbeddedMongo(tmp_path / "Data")
     mongo._prepare_folders()
     first = mongo._socket_path()
     assert mongo._socket_path() == first
