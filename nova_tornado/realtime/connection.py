@@ -114,17 +114,19 @@ class Outbox:
         finally:
             self._reply_bytes -= len(frames)
 
-    def flush(self) -> None:
-        """Write what was pushed; a reader who is too far behind is closed."""
+    def flush(self, joined: bytes | None = None) -> None:
+        """Write what was pushed; a reader who is too far behind is closed.
+
+        Args:
+            joined: ``frames`` as one piece, where the caller has it.
+        """
         frames = self.frames
         if not frames or self.is_held:
             return
-        if len(frames) == 1:
-            data = frames[0]
-        elif self.is_shared:
+        if self.is_shared:
             data = b"".join({id(frame): frame for frame in frames}.values())
         else:
-            data = b"".join(frames)
+            data = b"".join(frames) if joined is None else joined
         size = len(data)
         largest_bytes = max(map(len, frames)) if size > OUTBOX_MAX_BYTES else 0
         frames.clear()

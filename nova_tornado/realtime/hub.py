@@ -35,6 +35,10 @@ ENDED_REMEMBERED_S = 60.0
 """A sign-in may be looked up, then end, then get its connection; no handshake takes this long in between."""
 HOLD_MAX_S = 0.02
 """So long deliveries are held for others that are to come, at most."""
+RUN_MAX_BYTES = 64 * 1024
+"""A run of packets that is longer ends."""
+CHANGES_OF_HEARERS = (ChatCreated, MemberAdded, MemberRemoved, ChatDeleted, SessionsEnded)
+"""Whoever is told of such an event is not who is told of the one before or behind it."""
 
 
 class Packet(NamedTuple):
@@ -116,6 +120,33 @@ class Keeper(Protocol):
 
     def members_of(self, chat_id: int) -> Collection[int]:
         """The members of a chat that is held."""
+
+
+class Run:
+    """Packets of a protocol in a row, of one event or several, that go to the same connections: sent as one piece.
+
+    Attributes:
+        key: of which chat the connections are, whose are left out, and which socket is.
+        choosing: the connections of users who choose what they are told of, and have chosen this.
+        frames: one of each packet.
+        size: of all frames, in bytes.
+    """
+
+    __slots__ = ("choosing", "frames", "key", "size")
+
+    def __init__(self, key: tuple[int, int, Outbox | None], choosing: Collection[Connection]) -> None:
+        self.key = key
+        self.choosing = choosing
+        self.frames: list[bytes] = []
+        self.size = 0
+
+    def takes(self, key: tuple[int, int, Outbox | None], choosing: Collection[Connection]) -> bool:
+        """Whether another packet goes to the same connections, and there is room."""
+        return (
+            key == self.key
+            and (choosing is self.choosing or not (choosing or self.choosing))
+            and self.size < RUN_MAX_BYTES
+        )
 
 
 class UserLinks:
@@ -382,14 +413,19 @@ class Hub:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Tell everybody concerned of events that happened in this order."""
+        runs: dict[WireProtocol, Run] = {}
         for event in events:
+            if isinstance(event, CHANGES_OF_HEARERS):
+                self._end_runs(runs)
             # Who comes hears of his own coming; who goes hears of his own going, and nothing after it.
             match event:
                 case ChatCreated(chat):
                     self._join(chat.id, chat.members)
                 case MemberAdded(chat, user_id):
                     self._join(chat.id, (user_id,))
-            self._deliver(event)
+            self._deliver(event, runs)
+            if isinstance(event, CHANGES_OF_HEARERS):
+                self._end_runs(runs)
             match event:
                 case MemberRemoved(chat, user_id):
                     self._part(chat.id, (user_id,))
@@ -397,6 +433,7 @@ class Hub:
                     self._part(chat.id, chat.members)
                 case SessionsEnded(user_id, session_ids):
                     self._end_sessions(user_id, session_ids)
+        self._end_runs(runs)
 
     def _choosing_hearers(self, event: Event) -> Collection[Connection]:
         """The connections of users who choose what they are told of, and have chosen this."""
@@ -409,7 +446,7 @@ class Hub:
             for connection in links.connections
         ]
 
-    def _deliver(self, event: Event) -> None:
+    def _deliver(self, event: Event, runs: dict[WireProtocol, Run]) -> None:
         choosing = self._choosing_hearers(event) if self._choosers else ()
         for protocol in list(self._protocols):
             try:
@@ -417,26 +454,37 @@ class Hub:
             except Exception:
                 log.exception("protocol %s cannot render %s", protocol.name, type(event).__name__)
                 continue
-            # Packets in a row for the same chat go out as one piece.
-            run: list[bytes] = []
-            run_key: tuple[int | None, int, Outbox | None] = (None, 0, None)
+            run = runs.get(protocol)
             for packet in packets:
-                key = (packet.chat_id, packet.except_user_id, packet.except_outbox)
-                if run and key != run_key:
-                    self._push_to_chat(protocol, run_key, run, choosing)
-                    run.clear()
                 frame = text_frame(packet.payload)
                 if packet.chat_id is not None:
-                    run.append(frame)
-                    run_key = key
-                elif packet.outbox is not None:
+                    key = (packet.chat_id, packet.except_user_id, packet.except_outbox)
+                    if run is not None and not run.takes(key, choosing):
+                        self._push_run(protocol, run)
+                        run = None
+                    if run is None:
+                        run = Run(key, choosing)
+                    run.frames.append(frame)
+                    run.size += len(frame)
+                    continue
+                if run is not None:
+                    self._push_run(protocol, run)
+                    run = None
+                if packet.outbox is not None:
                     packet.outbox.push(frame)
                     self.counts.deliveries += 1
                 else:
                     receivers = self._receivers(protocol, packet, choosing)
                     self._push([frame], receivers, packet.except_user_id, packet.except_outbox)
-            if run:
-                self._push_to_chat(protocol, run_key, run, choosing)
+            if run is not None:
+                runs[protocol] = run
+            else:
+                runs.pop(protocol, None)
+
+    def _end_runs(self, runs: dict[WireProtocol, Run]) -> None:
+        for protocol, run in runs.items():
+            self._push_run(protocol, run)
+        runs.clear()
 
     def _receivers(
         self, protocol: WireProtocol, packet: Packet, choosing: Collection[Connection]
@@ -465,23 +513,17 @@ class Hub:
             and (topic is None or topic in connection.topics)
         ]
 
-    def _push_to_chat(
-        self,
-        protocol: WireProtocol,
-        key: tuple[int | None, int, Outbox | None],
-        run: Sequence[bytes],
-        choosing: Collection[Connection],
-    ) -> None:
-        chat_id, except_user_id, except_outbox = key
-        if choosing:
-            own = [connection for connection in choosing if connection.protocol is protocol]
-            self._push(run, own, except_user_id, except_outbox)
-        connections = self._chats.get(chat_id or 0, {}).get(protocol)
+    def _push_run(self, protocol: WireProtocol, run: Run) -> None:
+        chat_id, except_user_id, except_outbox = run.key
+        if run.choosing:
+            own = [connection for connection in run.choosing if connection.protocol is protocol]
+            self._push(run.frames, own, except_user_id, except_outbox)
+        connections = self._chats.get(chat_id, {}).get(protocol)
         if connections and (except_user_id or except_outbox is not None):
-            self._push(run, connections, except_user_id, except_outbox)
+            self._push(run.frames, connections, except_user_id, except_outbox)
         elif connections:
-            frames = b"".join(run)
-            self.counts.deliveries += len(run) * len(connections)
+            frames = b"".join(run.frames)
+            self.counts.deliveries += len(run.frames) * len(connections)
             dirty = self._to_write()
             for connection in connections:
                 pushed = connection.frames
@@ -533,9 +575,14 @@ class Hub:
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
+        frames: list[bytes] = []
+        joined = b""
         for outbox in dirty:
             try:
-                outbox.flush()
+                if outbox.frames != frames:  # most often it is told the same as the one before it
+                    frames = outbox.frames.copy()
+                    joined = b"".join(frames)
+                outbox.flush(joined)
             except Exception:
                 log.exception("a socket cannot be written to")
 

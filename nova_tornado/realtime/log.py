@@ -49,8 +49,14 @@ log = logging.getLogger(__name__)
 
 BATCH_MAX_ENTRIES = 1_000
 GATHER_TURNS = 3
-"""What waits behind a batch waits so many turns of the event loop more: in these, what was told of the batch is written
+"""What comes behind a batch waits so many turns of the event loop more: in these, what was told of the batch is written
 to the sockets, and what came in meanwhile is read. It would miss the next batch by a hair and need one of its own."""
+GATHER_SHARE = 1 / 8
+"""Where the longest of these turns took its time, because many are told, so much of that time is added: what the last
+of them answer comes that much later, and would cost them all another write."""
+GATHER_MIN_S = 0.001
+"""Less is no time to wait for."""
+GATHER_MAX_S = 0.005
 RETRY_PAUSE_S = 0.1
 GIVE_UP_S = 15.0
 """How long a batch is tried again while the database does not answer; then its senders are told so."""
@@ -205,11 +211,9 @@ class ChatLog:
 
     async def _commit_batches(self) -> None:
         try:
-            while self._ready:
+            while self._ready or self._is_gathering:
                 if self._is_gathering:
-                    for _ in range(GATHER_TURNS):
-                        await asyncio.sleep(0)
-                    self._is_gathering = False
+                    await self._let_gather()
                 batch, lanes = self._gather()
                 try:
                     if batch:
@@ -217,14 +221,26 @@ class ChatLog:
                         await self._commit(batch)
                         self.counts.batch_sizes.observe(len(batch))
                         self.counts.commit_s.observe(time.monotonic() - gathered_at_s)
+                        self._is_gathering = True
                 finally:
                     for lane in lanes:
                         self._release(lane)
-                self._is_gathering = bool(self._ready)
         finally:
             self._committer = None
             if self._ready:  # only after a fault: what came meanwhile must not wait for the next send
                 self._committer = asyncio.create_task(self._commit_batches(), name="log committer", context=Context())
+
+    async def _let_gather(self) -> None:
+        """Wait for what comes because of what was just told."""
+        longest_s, at_s = 0.0, time.monotonic()
+        for _ in range(GATHER_TURNS):
+            await asyncio.sleep(0)
+            before_s, at_s = at_s, time.monotonic()
+            longest_s = max(longest_s, at_s - before_s)
+        wait_s = min(longest_s * GATHER_SHARE, GATHER_MAX_S)
+        if wait_s >= GATHER_MIN_S:
+            await asyncio.sleep(wait_s)
+        self._is_gathering = False
 
     def _gather(self) -> tuple[list[tuple[Lane, Send]], list[Lane]]:
         batch: list[tuple[Lane, Send]] = []

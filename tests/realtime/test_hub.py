@@ -14,6 +14,7 @@ from storage.rooms import settle
 from nova_tornado.domain.errors import Unavailable
 from nova_tornado.domain.events import ChatCreated, ChatDeleted, ChatRead, MemberAdded, MemberRemoved, SessionsEnded
 from nova_tornado.domain.models import Chat, ChatKind, Membership, Role
+from nova_tornado.realtime import hub as hub_module
 from nova_tornado.realtime.connection import Connection
 from nova_tornado.realtime.hub import Hub, Packet
 
@@ -132,6 +133,51 @@ async def test_packets_for_chat_and_users_keep_their_order():
     await asyncio.sleep(0)
     assert payloads(sent(one)) == [b"chat 1", b"chat 2", b"user", b"chat 3", b"other chat"]
     assert payloads(sent(two)) == [b"chat 1", b"chat 2", b"chat 3"]
+
+
+@pytest.mark.gen_test
+async def test_events_in_a_row_of_a_chat_are_one_piece_for_each_connection(monkeypatch):
+    hub, protocol = Hub(Memberships({1: [7, 8], 2: [7]})), StubProtocol()
+    (_, one), (_, two) = [await join(hub, user_id, protocol) for user_id in (1, 2)]
+    chat, other = make_chat(7, 1, 2), make_chat(8, 1)
+    hub.publish([ChatRead(chat, 1), ChatRead(chat, 2), ChatRead(other, 1), ChatRead(chat, 1)])
+    assert [len(connection.frames) for connection in (one, two)] == [3, 2]
+    assert hub.counts.deliveries == 7
+    await asyncio.sleep(0)
+    assert [len(payloads(sent(connection))) for connection in (one, two)] == [4, 3]
+
+    monkeypatch.setattr(hub_module, "RUN_MAX_BYTES", 1)
+    hub.publish([ChatRead(chat, 1), ChatRead(chat, 2)])
+    assert [len(connection.frames) for connection in (one, two)] == [2, 2]
+
+
+@pytest.mark.gen_test
+async def test_who_chooses_hears_of_events_in_a_row_what_he_has_chosen():
+    hub, protocol = (
+        Hub(Memberships({1: [7], 2: [7]})),
+        StubProtocol(render=lambda event: [Packet(str(event.user_id).encode(), event.chat.id)]),
+    )
+    _, all_hearing = await join(hub, 1, protocol)
+    links = await hub.link(2, lambda event: event.user_id == 5)
+    choosing = connect(hub, 2, protocol)
+    hub.add(links, choosing)
+    chat = make_chat(7, 1, 2)
+    hub.publish([ChatRead(chat, user_id) for user_id in (4, 5, 6, 5, 5)])
+    await asyncio.sleep(0)
+    assert payloads(sent(all_hearing)) == [b"4", b"5", b"6", b"5", b"5"]
+    assert payloads(sent(choosing)) == [b"5", b"5", b"5"]
+
+
+@pytest.mark.gen_test
+async def test_sockets_that_are_told_different_things_are_told_the_right_ones():
+    hub, protocol = (
+        Hub(Memberships({1: [7], 2: [7, 8], 3: [8]})),
+        StubProtocol(render=lambda event: [Packet(b"%d" % event.chat.id, event.chat.id)]),
+    )
+    joined = [(await join(hub, user_id, protocol))[1] for user_id in (1, 2, 1, 3)]
+    hub.publish([ChatRead(make_chat(7), 1), ChatRead(make_chat(8), 1), ChatRead(make_chat(7), 1)])
+    await asyncio.sleep(0)
+    assert [payloads(sent(each)) for each in joined] == [[b"7", b"7"], [b"7", b"8", b"7"], [b"7", b"7"], [b"8"]]
 
 
 @pytest.mark.gen_test

@@ -275,7 +275,32 @@ async def test_batch_is_bounded_and_nothing_is_left_behind(nova, database, monke
     assert sum(map(len, appends.batches)) == 55
     for chat in chats:
         check_log(database, chat.id, [ann.id, bob.id])
+    await nova.log.settle()
     assert not nova.log._lanes and not nova.log._ready and nova.log._committer is None
+
+
+@pytest.mark.parametrize("share", [0, 1e9])
+@pytest.mark.gen_test
+async def test_where_many_are_told_a_batch_waits_for_what_they_answer(nova, database, monkeypatch, share):
+    ann, bob = await make_users(nova, "ann", "bob")
+    chat = await make_group(nova, ann, bob)
+    await outcome(send(nova, chat, ann, "ann:1"))
+    await nova.log.settle()
+    monkeypatch.setattr(log_module, "GATHER_SHARE", share)
+    monkeypatch.setattr(log_module, "GATHER_MAX_S", 0.5)
+    appends = Appends(nova)
+    first = send(nova, chat, ann, "ann:2")
+    assert isinstance(await outcome(first), Sent)
+    answers = []
+    for number in range(3):
+        for _ in range(log_module.GATHER_TURNS + 1):
+            await asyncio.sleep(0)
+        answers.append(send(nova, chat, bob, f"bob:{number}"))
+    for answer in answers:
+        assert isinstance(await outcome(answer), Sent)
+    assert appends.batches[0] == ["ann:2"]  # nothing was under way: at once
+    assert (appends.batches[1] == ["bob:0", "bob:1", "bob:2"]) is (share > 0)
+    check_log(database, chat.id, [ann.id, bob.id])
 
 
 @pytest.mark.gen_test
