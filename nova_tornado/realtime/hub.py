@@ -414,26 +414,32 @@ class Hub:
     def publish(self, events: Sequence[Event]) -> None:
         """Tell everybody concerned of events that happened in this order."""
         runs: dict[WireProtocol, Run] = {}
-        for event in events:
-            if isinstance(event, CHANGES_OF_HEARERS):
-                self._end_runs(runs)
-            # Who comes hears of his own coming; who goes hears of his own going, and nothing after it.
-            match event:
-                case ChatCreated(chat):
-                    self._join(chat.id, chat.members)
-                case MemberAdded(chat, user_id):
-                    self._join(chat.id, (user_id,))
+        try:
+            for event in events:
+                self._publish(event, runs)
+        finally:  # a fault of one event takes nothing away from those before it
+            self._end_runs(runs)
+
+    def _publish(self, event: Event, runs: dict[WireProtocol, Run]) -> None:
+        if not isinstance(event, CHANGES_OF_HEARERS):
             self._deliver(event, runs)
-            if isinstance(event, CHANGES_OF_HEARERS):
-                self._end_runs(runs)
-            match event:
-                case MemberRemoved(chat, user_id):
-                    self._part(chat.id, (user_id,))
-                case ChatDeleted(chat):
-                    self._part(chat.id, chat.members)
-                case SessionsEnded(user_id, session_ids):
-                    self._end_sessions(user_id, session_ids)
+            return
         self._end_runs(runs)
+        # Who comes hears of his own coming; who goes hears of his own going, and nothing after it.
+        match event:
+            case ChatCreated(chat):
+                self._join(chat.id, chat.members)
+            case MemberAdded(chat, user_id):
+                self._join(chat.id, (user_id,))
+        self._deliver(event, runs)
+        self._end_runs(runs)
+        match event:
+            case MemberRemoved(chat, user_id):
+                self._part(chat.id, (user_id,))
+            case ChatDeleted(chat):
+                self._part(chat.id, chat.members)
+            case SessionsEnded(user_id, session_ids):
+                self._end_sessions(user_id, session_ids)
 
     def _choosing_hearers(self, event: Event) -> Collection[Connection]:
         """The connections of users who choose what they are told of, and have chosen this."""
@@ -454,7 +460,7 @@ class Hub:
             except Exception:
                 log.exception("protocol %s cannot render %s", protocol.name, type(event).__name__)
                 continue
-            run = runs.get(protocol)
+            run = runs.pop(protocol, None)
             for packet in packets:
                 frame = text_frame(packet.payload)
                 if packet.chat_id is not None:
@@ -478,8 +484,6 @@ class Hub:
                     self._push([frame], receivers, packet.except_user_id, packet.except_outbox)
             if run is not None:
                 runs[protocol] = run
-            else:
-                runs.pop(protocol, None)
 
     def _end_runs(self, runs: dict[WireProtocol, Run]) -> None:
         for protocol, run in runs.items():

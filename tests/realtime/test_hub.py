@@ -169,6 +169,20 @@ async def test_who_chooses_hears_of_events_in_a_row_what_he_has_chosen():
 
 
 @pytest.mark.gen_test
+async def test_fault_of_an_event_takes_nothing_from_those_before_it():
+    hub, protocol = Hub(Memberships({1: [7], 2: [7]})), StubProtocol()
+    _, connection = await join(hub, 1, protocol)
+    chat = make_chat(7, 1, 2)
+    hub.publish([ChatRead(chat, 1)])
+    links = await hub.link(2, lambda event: 1 // (event.user_id - 3))
+    hub.add(links, connect(hub, 2, protocol))
+    with pytest.raises(ZeroDivisionError):
+        hub.publish([ChatRead(chat, 1), ChatRead(chat, 2), ChatRead(chat, 3)])
+    await asyncio.sleep(0)
+    assert len(payloads(sent(connection))) == 3
+
+
+@pytest.mark.gen_test
 async def test_sockets_that_are_told_different_things_are_told_the_right_ones():
     hub, protocol = (
         Hub(Memberships({1: [7], 2: [7, 8], 3: [8]})),
