@@ -138,16 +138,19 @@ def _order_of(ledger: Ledger, chat: int, user: int, who: str, told: Sequence[Hea
                 yield f"{who} was told {heard.message_id} after {last}"
             last = max(last, heard.message_id)
     plain = {heard.message_id for heard in told if not heard.is_repeat}
-    if not plain:
+    # In rooms one is told of one's own messages, sent by another device, before one has entered the group.
+    own = {each for each in plain if (stored := ledger.entries.get(each)) is not None and stored.sender == user}
+    begins = plain - own if told[0].protocol == "rooms" else plain
+    if not begins:
         return
-    begin = min(plain)
+    begin = min(begins)
     for entry in ledger.between(chat, begin, last):
         if entry.kind == "member_removed" and entry.user == user:
             # He may hear again before this protocol's client knows of it, or not: the next one heard begins anew.
-            begin = min((each for each in plain if each > entry.id), default=last + 1)
+            begin = min((each for each in begins if each > entry.id), default=last + 1)
         expected = entry.kind == "message" and entry.id >= begin and entry.sender != user and not entry.is_recalled
         if expected and entry.id not in plain and ledger.is_member(chat, user, seq_of(entry.id)):
-            yield f"{who} was not told {entry.id}, though {last} later"
+            yield f"{who} was not told {entry.id}, though {begin} before it and {last} later"
 
 
 # I4

@@ -175,6 +175,22 @@ def test_message_that_a_connection_misses_between_two_others_is_seen():
     assert broken(heard(ANN, 2, 7, connection=2, client_ids={**CLIENT_IDS, 7: "d12-3"}), log) >= {"I3"}
 
 
+@pytest.mark.parametrize(("protocol", "promises"), [("rooms", set()), ("methods", {"I3"})])
+def test_own_message_begins_no_stay_where_one_has_to_enter(protocol, promises):
+    log = [
+        *LOG,
+        LogEntry(at(7), "member_added", 4, ANN, user=CID),
+        LogEntry(at(8), "message", 5, CID, "d13-2", 0, "d13-2"),
+        LogEntry(at(9), "message", 6, BOB, "d12-3", 0, "d12-3"),
+        LogEntry(at(10), "message", 7, BOB, "d12-4", 0, "d12-4"),
+    ]
+    client_ids = {8: "d13-2", 10: "d12-4"}
+    changed = [record for record in RECORDS if isinstance(record, Fresh | Known | Unread | Readers)]
+    cursors = {(CHAT, ANN): Cursor(5, 0), (CHAT, BOB): Cursor(10, 0), (CHAT, CID): Cursor(8, 0)}
+    told = heard(CID, 8, 10, connection=2, client_ids=client_ids, protocol=protocol)
+    assert broken(told, log, cursors, changed) == promises
+
+
 def test_history_in_another_order_than_the_logs_is_seen():
     assert broken([Fresh(BOB, "actions", CHAT, SHOWN[::-1], True)]) == {"I3"}
 
