@@ -167,7 +167,6 @@ def people(http_server: Any, http_port: int, io_loop: Any) -> Iterator[Callable[
     yield register
     for person in made:
         io_loop.run_sync(person.close)
-        person.drop()  # the loop ends soon, maybe before the server's goodbye comes
 
 
 @pytest.fixture
@@ -176,7 +175,6 @@ def guest(http_server: Any, http_port: int, io_loop: Any) -> Iterator[Person]:
     person = Person(http_port, "guest")
     yield person
     io_loop.run_sync(person.close)
-    person.drop()
 
 
 @pytest.fixture

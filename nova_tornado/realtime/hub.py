@@ -122,31 +122,25 @@ class Keeper(Protocol):
         """The members of a chat that is held."""
 
 
+RunKey = tuple[int, int, Outbox | None, list[Connection]]
+
+
 class Run:
     """Packets of a protocol in a row, of one event or several, that go to the same connections: sent as one piece.
 
     Attributes:
-        key: of which chat the connections are, whose are left out, and which socket is.
-        choosing: the connections of users who choose what they are told of, and have chosen this.
+        key: of which chat the connections are, whose are left out, which socket is, and which are told of it besides:
+            those of users who choose what they are told of, and have chosen this.
         frames: one of each packet.
         size: of all frames, in bytes.
     """
 
-    __slots__ = ("choosing", "frames", "key", "size")
+    __slots__ = ("frames", "key", "size")
 
-    def __init__(self, key: tuple[int, int, Outbox | None], choosing: Collection[Connection]) -> None:
+    def __init__(self, key: RunKey) -> None:
         self.key = key
-        self.choosing = choosing
         self.frames: list[bytes] = []
         self.size = 0
-
-    def takes(self, key: tuple[int, int, Outbox | None], choosing: Collection[Connection]) -> bool:
-        """Whether another packet goes to the same connections, and there is room."""
-        return (
-            key == self.key
-            and (choosing is self.choosing or not (choosing or self.choosing))
-            and self.size < RUN_MAX_BYTES
-        )
 
 
 class UserLinks:
@@ -441,7 +435,7 @@ class Hub:
             case SessionsEnded(user_id, session_ids):
                 self._end_sessions(user_id, session_ids)
 
-    def _choosing_hearers(self, event: Event) -> Collection[Connection]:
+    def _choosing_hearers(self, event: Event) -> list[Connection]:
         """The connections of users who choose what they are told of, and have chosen this."""
         return [
             connection
@@ -453,7 +447,7 @@ class Hub:
         ]
 
     def _deliver(self, event: Event, runs: dict[WireProtocol, Run]) -> None:
-        choosing = self._choosing_hearers(event) if self._choosers else ()
+        choosing = self._choosing_hearers(event) if self._choosers else []
         for protocol in list(self._protocols):
             try:
                 packets = list(protocol.render(event))  # its faults are raised in here, not where packets are sent
@@ -464,12 +458,12 @@ class Hub:
             for packet in packets:
                 frame = text_frame(packet.payload)
                 if packet.chat_id is not None:
-                    key = (packet.chat_id, packet.except_user_id, packet.except_outbox)
-                    if run is not None and not run.takes(key, choosing):
+                    key = (packet.chat_id, packet.except_user_id, packet.except_outbox, choosing)
+                    if run is not None and (run.key != key or run.size >= RUN_MAX_BYTES):
                         self._push_run(protocol, run)
                         run = None
                     if run is None:
-                        run = Run(key, choosing)
+                        run = Run(key)
                     run.frames.append(frame)
                     run.size += len(frame)
                     continue
@@ -518,9 +512,9 @@ class Hub:
         ]
 
     def _push_run(self, protocol: WireProtocol, run: Run) -> None:
-        chat_id, except_user_id, except_outbox = run.key
-        if run.choosing:
-            own = [connection for connection in run.choosing if connection.protocol is protocol]
+        chat_id, except_user_id, except_outbox, choosing = run.key
+        if choosing:
+            own = [connection for connection in choosing if connection.protocol is protocol]
             self._push(run.frames, own, except_user_id, except_outbox)
         connections = self._chats.get(chat_id, {}).get(protocol)
         if connections and (except_user_id or except_outbox is not None):

@@ -237,11 +237,7 @@ class Person:
         return chat_id
 
     async def close(self) -> None:
-        """Close all sockets."""
+        """Close all sockets, and let go of them: the loop may end before the server's goodbyes come."""
         for socket in self._sockets:
             socket.close()
-
-    def drop(self) -> None:
-        """Let go of all connections at once."""
-        for socket in self._sockets:
             socket.drop()

@@ -99,8 +99,6 @@ class RunningNova:
         await self._app.drain(STOP_LIMIT_S)
         await self._http.close_all_connections()
         await self._app.close()
-        for person in self._people:
-            person.drop()  # the loop ends here, and with it what would still be said at the end
 
     async def person(self, name: str, password: str = "secret1") -> Person:
         """A new user who is signed in; ends with the test."""

@@ -54,7 +54,6 @@ def people(ports, io_loop):
     yield register
     for person in made:
         io_loop.run_sync(person.close)
-        person.drop()
 
 
 def told(packets):
