@@ -22,6 +22,7 @@ from nova_tornado.native.schemas import AnyFields, UserId
 from nova_tornado.plugin.commands import open_for_command, with_settings
 from nova_tornado.plugin.conversations import Conversation
 from nova_tornado.plugin.hookspecs import (
+    BatchSubscriber,
     Bot,
     BotReply,
     ClientModule,
@@ -57,6 +58,7 @@ __all__ = [
     "Answer",
     "AnyFields",
     "BaseHandler",
+    "BatchSubscriber",
     "Bot",
     "BotDesk",
     "BotReply",

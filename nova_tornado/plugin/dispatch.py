@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from nova_tornado.domain.events import Event
-from nova_tornado.plugin.hookspecs import Subscriber
+from nova_tornado.plugin.hookspecs import BatchSubscriber, Subscriber
 from nova_tornado.plugin_strikes import Strikes
 
 log = logging.getLogger(__name__)
 
 SUBSCRIBER_TIMEOUT_S = 5.0
+BATCH_MAX_EVENTS = 1_000
+"""So many events a subscriber of ``on_events`` is told of at once, at most."""
 
-Named = tuple[str, Subscriber]
-"""A subscriber with the name of its plugin."""
+
+class _Hearer:
+    """A subscriber with the name of its plugin, and the one of its two methods that it has."""
+
+    def __init__(self, plugin: str, subscriber: Subscriber | BatchSubscriber) -> None:
+        self.plugin = plugin
+        self.subscriber = subscriber
+        self.on_event: Callable[[Event], Awaitable[None]] | None = getattr(subscriber, "on_event", None)
+        self.on_events: Callable[[Sequence[Event]], Awaitable[None]] | None = getattr(subscriber, "on_events", None)
 
 
-class _Hearers(dict[type[Event], list[Named]]):
+class _Hearers(dict[type[Event], list[_Hearer]]):
     """Which of some subscribers are told of a kind of event, found when there is the first one."""
 
-    def __init__(self, subscribers: Sequence[Named]) -> None:
-        self._subscribers = subscribers
+    def __init__(self, hearers: Sequence[_Hearer]) -> None:
+        self._hearers = hearers
 
-    def __missing__(self, kind: type[Event]) -> list[Named]:
+    def __missing__(self, kind: type[Event]) -> list[_Hearer]:
         heard = self[kind] = [
-            each for each in self._subscribers if issubclass(kind, getattr(each[1], "event_types", Event))
+            each for each in self._hearers if issubclass(kind, getattr(each.subscriber, "event_types", Event))
         ]
         return heard
 
 
 class Dispatcher:
     """Hands events to subscribers in order; one that raises or hangs is logged, counted, and harms nobody.
+
+    Those of ``on_events`` come last: they get all that has happened while the others were told.
 
     None is ever switched off: what it keeps in step with the events would be wrong from then on.
 
@@ -41,11 +52,14 @@ class Dispatcher:
         strikes: where failures are counted.
     """
 
-    def __init__(self, subscribers: Sequence[Named], strikes: Strikes) -> None:
-        self._here = _Hearers(subscribers)
-        self._elsewhere = _Hearers([each for each in subscribers if getattr(each[1], "hears_other_processes", False)])
+    def __init__(self, subscribers: Sequence[tuple[str, Subscriber | BatchSubscriber]], strikes: Strikes) -> None:
+        hearers = [_Hearer(plugin, subscriber) for plugin, subscriber in subscribers]
+        self._here = _Hearers(hearers)
+        self._elsewhere = _Hearers(
+            [each for each in hearers if getattr(each.subscriber, "hears_other_processes", False)]
+        )
         self._strikes = strikes
-        self._events: asyncio.Queue[tuple[Event, Sequence[Named]]] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[Event, Sequence[_Hearer]]] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._begun_at_s: float | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -67,25 +81,39 @@ class Dispatcher:
 
     async def _run(self) -> None:
         while True:
-            event, subscribers = await self._events.get()
-            for plugin, subscriber in subscribers:
-                self._begun_at_s = self._loop.time()
-                if self._watch is None:
-                    self._watch = self._loop.call_later(SUBSCRIBER_TIMEOUT_S, self._look)
-                try:
-                    await subscriber.on_event(event)
-                    if self._is_overdue:  # it has swallowed its interruption
-                        self._take_back()
-                        raise TimeoutError
-                except asyncio.CancelledError:
-                    if not self._is_overdue:
-                        raise
-                    self._take_back()
-                    self._note(plugin, subscriber, event, TimeoutError())
-                except Exception as error:
-                    self._note(plugin, subscriber, event, error)
+            batch = [await self._events.get()]
+            while not self._events.empty() and len(batch) < BATCH_MAX_EVENTS:
+                batch.append(self._events.get_nowait())
+            together: dict[_Hearer, list[Event]] = {}
+            for event, hearers in batch:
+                for hearer in hearers:
+                    if hearer.on_event is not None:
+                        await self._tell(hearer, event, hearer.on_event(event))
+                    else:
+                        together.setdefault(hearer, []).append(event)
+            for hearer, events in together.items():
+                assert hearer.on_events is not None
+                await self._tell(hearer, events[-1], hearer.on_events(events))
             self._begun_at_s = None
-            self._events.task_done()
+            for _ in batch:
+                self._events.task_done()
+
+    async def _tell(self, hearer: _Hearer, event: Event, work: Awaitable[None]) -> None:
+        self._begun_at_s = self._loop.time()
+        if self._watch is None:
+            self._watch = self._loop.call_later(SUBSCRIBER_TIMEOUT_S, self._look)
+        try:
+            await work
+            if self._is_overdue:  # it has swallowed its interruption
+                self._take_back()
+                raise TimeoutError
+        except asyncio.CancelledError:
+            if not self._is_overdue:
+                raise
+            self._take_back()
+            self._note(hearer, event, TimeoutError())
+        except Exception as error:
+            self._note(hearer, event, error)
 
     def _look(self) -> None:
         """Interrupt the subscriber that takes too long.
@@ -107,9 +135,9 @@ class Dispatcher:
         assert self._task is not None
         self._task.uncancel()
 
-    def _note(self, plugin: str, subscriber: Subscriber, event: Event, error: Exception) -> None:
-        log.error("plugin %s failed on %s", plugin, type(event).__name__, exc_info=error)
-        self._strikes.note(plugin, type(subscriber).__name__, type(error).__name__)
+    def _note(self, hearer: _Hearer, event: Event, error: Exception) -> None:
+        log.error("plugin %s failed on %s", hearer.plugin, type(event).__name__, exc_info=error)
+        self._strikes.note(hearer.plugin, type(hearer.subscriber).__name__, type(error).__name__)
 
     async def drained(self) -> None:
         """Return when everything taken in so far was told."""

@@ -53,6 +53,13 @@ class Subscriber(Protocol):
         """One thing that happened. What this raises is logged and harms nobody."""
 
 
+class BatchSubscriber(Protocol):
+    """As ``Subscriber``, for one that does less work for many events together than for each by itself."""
+
+    async def on_events(self, events: Sequence[Event]) -> None:
+        """All that has happened since the last call, in order; one event where little does."""
+
+
 def parse_text(value: object) -> str:
     """The usual check of a setting: text.
 
@@ -131,7 +138,7 @@ class MountedProtocol:
 
     protocol: WireProtocol
     routes: Sequence[Route]
-    subscribers: Sequence[Subscriber] = ()
+    subscribers: Sequence[Subscriber | BatchSubscriber] = ()
 
     @property
     def name(self) -> str:
@@ -175,7 +182,7 @@ def nova_routes(nova: Nova) -> Sequence[Route]:  # type: ignore[empty-body]
 
 
 @hookspec
-def nova_subscribers(nova: Nova) -> Sequence[Subscriber]:  # type: ignore[empty-body]
+def nova_subscribers(nova: Nova) -> Sequence[Subscriber | BatchSubscriber]:  # type: ignore[empty-body]
     """Objects that are told of every event."""
 
 

@@ -51,12 +51,13 @@ BATCH_MAX_ENTRIES = 1_000
 GATHER_TURNS = 3
 """What comes behind a batch waits so many turns of the event loop more: in these, what was told of the batch is written
 to the sockets, and what came in meanwhile is read. It would miss the next batch by a hair and need one of its own."""
+GATHER_MIN_MEMBERS = 20
+"""Where a chat with so many was told, the next batch waits a little more: what they answer to what they are reading at
+that moment would miss it, and cost each of them another write."""
 GATHER_SHARE = 1 / 8
-"""Where the longest of these turns took its time, because many are told, so much of that time is added: what the last
-of them answer comes that much later, and would cost them all another write."""
-GATHER_MIN_S = 0.001
-"""Less is no time to wait for."""
-GATHER_MAX_S = 0.005
+"""The longest of these turns is that in which all of them were written to; so much of that time is added …"""
+GATHER_MIN_S, GATHER_MAX_S = 0.001, 0.005
+"""… within these bounds; the event loop cannot wait for less."""
 RETRY_PAUSE_S = 0.1
 GIVE_UP_S = 15.0
 """How long a batch is tried again while the database does not answer; then its senders are told so."""
@@ -90,6 +91,7 @@ class ChatLog:
         self._recoveries: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._is_gathering = False
+        self._told_members = 0
         self._checkpoints = Checkpoints(store)
         chats.note_sender = self._checkpoints.note
         self._events = EntryEvents(store.messages, directory)
@@ -237,14 +239,14 @@ class ChatLog:
             await asyncio.sleep(0)
             before_s, at_s = at_s, time.monotonic()
             longest_s = max(longest_s, at_s - before_s)
-        wait_s = min(longest_s * GATHER_SHARE, GATHER_MAX_S)
-        if wait_s >= GATHER_MIN_S:
-            await asyncio.sleep(wait_s)
+        if self._told_members >= GATHER_MIN_MEMBERS:
+            await asyncio.sleep(min(max(longest_s * GATHER_SHARE, GATHER_MIN_S), GATHER_MAX_S))
         self._is_gathering = False
 
     def _gather(self) -> tuple[list[tuple[Lane, Send]], list[Lane]]:
         batch: list[tuple[Lane, Send]] = []
         lanes: list[Lane] = []
+        self._told_members = 0
         while self._ready and len(batch) < BATCH_MAX_ENTRIES:
             lane = self._ready.popleft()
             if not lane.has_turn and self.turns.wait(lane.chat.id):
@@ -257,6 +259,7 @@ class ChatLog:
                 self._begin_change(lane, queue[0])
                 continue
             lanes.append(lane)
+            self._told_members = max(self._told_members, len(lane.chat.members))
             while queue and isinstance(queue[0], Send) and len(batch) < BATCH_MAX_ENTRIES:
                 send = queue.popleft()
                 assert isinstance(send, Send)

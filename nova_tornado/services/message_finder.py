@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 from nova_tornado.domain.models import SEQ_SPAN, Chat, Reading, chat_of, seq_of
 from nova_tornado.realtime.directory import UserDirectory
 from nova_tornado.storage.database import Document
-from nova_tornado.storage.messages import shown_to
+from nova_tornado.storage.messages import joined_ranges
 from nova_tornado.storage.store import Store
-
-PAGE_IDS = 5_000
-"""How many ids are read at once."""
 
 
 class MessageFinder:
@@ -52,30 +50,27 @@ class MessageFinder:
         gone = [user_id for user_id in former if users[user_id].id != user_id]
         return {"$or": [condition, {"recalled": True}, {"sender": {"$in": gone}}]}
 
-    async def list_newly_read(self, chat_id: int, reader_id: int, reading: Reading) -> list[int]:
+    async def list_newly_read(self, chat_id: int, readings: Sequence[tuple[int, Reading]]) -> list[int]:
         """See ``MessageService.list_newly_read``."""
-        first_seq, first_id = reading.others[0] if reading.others else (0, 0)
-        second_seq = reading.others[1][0] if len(reading.others) > 1 else 0
-        # Up to the second cursor, two others have read everything, so at least one who is not the author; from there
-        # up to the first one, only one has: what he has written himself was read by nobody.
-        after_seq = max(reading.after_seq, second_seq)
-        middle_seq = min(max(after_seq, first_seq), reading.up_to_seq)
-        found = await self._list_ids(chat_id, after_seq, middle_seq, {"sender": first_id})
-        found += await self._list_ids(chat_id, middle_seq, reading.up_to_seq, {"sender": {"$ne": reader_id}})
-        return found
-
-    async def _list_ids(self, chat_id: int, after_seq: int, up_to_seq: int, senders: Document) -> list[int]:
-        condition = {**senders, **shown_to(None)}
-        found: list[int] = []
-        while after_seq < up_to_seq:
-            page = await self._messages.list_ids(
-                chat_id, after_seq=after_seq, before_seq=up_to_seq + 1, limit=PAGE_IDS, condition=condition
-            )
-            found += page
-            if len(page) < PAGE_IDS:
-                break
-            after_seq = seq_of(page[-1])
-        return found
+        parts: list[tuple[int, int, Callable[[int], bool]]] = []
+        for reader_id, reading in readings:
+            first_seq, first_id = reading.others[0] if reading.others else (0, 0)
+            second_seq = reading.others[1][0] if len(reading.others) > 1 else 0
+            # Up to the second cursor, two others have read everything, so at least one who is not the author; from
+            # there up to the first one, only one has: what he has written himself was read by nobody.
+            after_seq = max(reading.after_seq, second_seq)
+            middle_seq = min(max(after_seq, first_seq), reading.up_to_seq)
+            parts.append((after_seq, middle_seq, first_id.__eq__))
+            parts.append((middle_seq, reading.up_to_seq, reader_id.__ne__))
+        parts = [part for part in parts if part[0] < part[1]]
+        found: set[int] = set()
+        for after_seq, up_to_seq in joined_ranges((after_seq, up_to_seq) for after_seq, up_to_seq, _ in parts):
+            async for page in self._messages.iterate_authors(chat_id, after_seq, up_to_seq):
+                seqs = [seq_of(message_id) for message_id, _ in page]
+                for after, up_to, is_author in parts:
+                    within = page[bisect_right(seqs, after) : bisect_right(seqs, up_to)]
+                    found.update(message_id for message_id, author_id in within if is_author(author_id))
+        return sorted(found)
 
 
 def seq_bound(chat_id: int, message_id: int) -> int:

@@ -365,15 +365,18 @@ class MessageService:
             member.read_seq, member.read_count = seq, count
         self._bus.publish(ChatRead(chat, user.id, reading, origin=origin))
 
-    async def list_newly_read(self, chat: Chat, reader_id: int, reading: Reading) -> list[int]:
-        """The messages that were read by nobody but their authors before a member's cursor moved, and are read now.
+    async def list_newly_read(self, chat: Chat, readings: Sequence[tuple[int, Reading]]) -> list[int]:
+        """The messages that were read by nobody but their authors before members' cursors moved, and are read now.
+
+        Args:
+            readings: who has read what, in that order.
 
         Returns:
             Their ids, ascending; recalled ones are left out.
 
         Source: contract "protocols" sections 0.10 and 1.4 (``is_read``).
         """
-        return await self._finder.list_newly_read(chat.id, reader_id, reading)
+        return await self._finder.list_newly_read(chat.id, readings)
 
     async def find_latest_from(self, chat: Chat, sender_id: int, viewer_id: int) -> Entry | None:
         """The newest message of one sender that is neither recalled nor deleted for the viewer.

@@ -17,7 +17,7 @@ from enum import StrEnum
 import bson
 from pymongo.errors import ConnectionFailure, OperationFailure
 
-from nova_tornado.domain.models import CONTENT_TEXT, SEQ_SPAN, Entry, EntryKind, message_id
+from nova_tornado.domain.models import CONTENT_TEXT, SEQ_SPAN, Entry, EntryKind, message_id, seq_of
 from nova_tornado.storage.database import CollectionSpec, Database, Document, Index, MongoSession
 from nova_tornado.storage.files import file_document, file_of
 from nova_tornado.storage.gathered import Gathered
@@ -25,6 +25,8 @@ from nova_tornado.storage.gathered import Gathered
 DUPLICATE_KEY = 11000
 PAGE_MESSAGES = 500
 """How many messages are fetched at once when a long history is read."""
+PAGE_AUTHORS = 5_000
+"""How many messages' ids and authors are fetched at once."""
 SEEKS_PER_QUERY = 200
 GATHERED_MAX_ENTRIES = 100
 """Who reads more of the log does so in a query of his own: it is not the query that costs."""
@@ -52,7 +54,7 @@ MESSAGES = CollectionSpec(
 )
 
 
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Ranges in order, those that overlap as one: many may have missed the same part of a log."""
     joined: list[tuple[int, int]] = []
     for after, up_to in sorted(ranges):
@@ -301,7 +303,7 @@ class Messages:
         return sorted((entry for entries in found.values() for entry in entries), key=lambda entry: entry.id)
 
     async def _find_ranges(self, ranges: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[Entry]]:
-        matches = [{"$gt": after, "$lte": up_to} for after, up_to in _joined(ranges)]
+        matches = [{"$gt": after, "$lte": up_to} for after, up_to in joined_ranges(ranges)]
         entries = sorted([entry async for entry in self._union(matches)], key=lambda entry: entry.id)
         ids = [entry.id for entry in entries]
         return {(after, up_to): entries[bisect_right(ids, after) : bisect_right(ids, up_to)] for after, up_to in ranges}
@@ -346,18 +348,27 @@ class Messages:
         order = 1 if is_ascending else -1
         return list(map(self._entry, await self._database.find(MESSAGES, query, sort=[("_id", order)], limit=limit)))
 
-    async def list_ids(
-        self, chat_id: int, *, after_seq: int, before_seq: int, limit: int, condition: Document
-    ) -> list[int]:
-        """The ids of a chat's messages between two places of the log, both exclusive, ascending.
+    async def iterate_authors(
+        self, chat_id: int, after_seq: int, up_to_seq: int
+    ) -> AsyncIterator[list[tuple[int, int]]]:
+        """The messages that are not recalled of a part of a log, in order: pages of their ids, each with its author.
 
         Args:
-            limit: how many at most.
-            condition: what the messages must match besides.
+            after_seq, up_to_seq: the part's ends, the first exclusive, the second inclusive.
         """
-        query = {"_id": _between(chat_id, after_seq, before_seq), "kind": "message", **condition}
-        cursor = self._collection.find(query, {"_id": 1}).sort("_id", 1).limit(limit)
-        return [document["_id"] for document in await cursor.to_list(None)]
+        condition: Document = {"kind": "message", **shown_to(None)}
+        while after_seq < up_to_seq:
+            documents = await self._database.find(
+                MESSAGES,
+                {"_id": _between(chat_id, after_seq, up_to_seq + 1), **condition},
+                {"sender": 1},
+                sort=[("_id", 1)],
+                limit=PAGE_AUTHORS,
+            )
+            yield [(document["_id"], document["sender"]) for document in documents]
+            if len(documents) < PAGE_AUTHORS:
+                return
+            after_seq = seq_of(documents[-1]["_id"])
 
     async def list_replies(self, message_ids: Collection[int]) -> list[Entry]:
         """The messages that answer one of those, by id; maybe with some that answer others between them."""

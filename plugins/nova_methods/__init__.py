@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
@@ -22,20 +23,22 @@ class ReadMarks:
         self._nova = nova
         self._protocol = protocol
 
-    async def on_event(self, event: Event) -> None:
-        """Somebody has read, or sent something and thereby read what was before it."""
-        match event:
-            case events.ChatRead(chat, reader_id, models.Reading() as reading):
-                await self._tell(chat, reader_id, reading)
-            case events.MessageSent(chat, _, sender, _, models.Reading() as reading):
-                await self._tell(chat, sender.id, reading)
-
-    async def _tell(self, chat: models.Chat, reader_id: int, reading: models.Reading) -> None:
-        if not self._nova.services.hub.speaks(self._protocol, chat.id):
-            return  # it costs a look into the log
-        message_ids = await self._nova.services.messages.list_newly_read(chat, reader_id, reading)
-        if message_ids:
-            self._nova.publish(MessagesBecameRead(chat, message_ids))
+    async def on_events(self, happened: Sequence[Event]) -> None:
+        """People have read, or sent something and thereby read what was before it."""
+        readings: dict[models.Chat, list[tuple[int, models.Reading]]] = {}
+        for event in happened:
+            match event:
+                case events.ChatRead(chat, reader_id, models.Reading() as reading):
+                    readings.setdefault(chat, []).append((reader_id, reading))
+                case events.MessageSent(chat, _, sender, _, models.Reading() as reading):
+                    readings.setdefault(chat, []).append((sender.id, reading))
+        services = self._nova.services
+        # It costs a look into the log.
+        looked_for = {chat: each for chat, each in readings.items() if services.hub.speaks(self._protocol, chat.id)}
+        found = await asyncio.gather(*(services.messages.list_newly_read(*each) for each in looked_for.items()))
+        for chat, message_ids in zip(looked_for, found, strict=True):
+            if message_ids:
+                self._nova.publish(MessagesBecameRead(chat, message_ids))
 
 
 @hookimpl

@@ -478,6 +478,43 @@ def test_a_subscriber_that_names_events_is_told_of_those_alone(plugin, serve, io
     ]
 
 
+@pytest.mark.expects_log("plugin many failed")
+def test_a_subscriber_of_many_is_told_at_once_of_all_that_has_happened_meanwhile(plugin, serve, io_loop, tmp_path):
+    told, begun, go_on = [], asyncio.Event(), asyncio.Event()
+
+    class One:
+        event_types = (events.Notice,)
+
+        async def on_event(self, event):
+            if event.action == "hold":
+                begun.set()
+                await go_on.wait()
+
+    class Many:
+        event_types = (events.Notice,)
+
+        async def on_events(self, happened):
+            told.append([event.action for event in happened])
+            if len(told) == 1:
+                raise RuntimeError("many")
+
+    points = [plugin("many", nova_subscribers=lambda: [Many()]), plugin("one", nova_subscribers=lambda: [One()])]
+    nova, alice = serve(Plugins(found=points))
+
+    async def act():
+        nova.bus.publish(events.Notice((), "hold", None))
+        await begun.wait()
+        nova.bus.publish(events.Notice((), "a", None), events.Notice((), "b", None))
+        nova.bus.publish(events.Notice((), "c", None))
+        go_on.set()
+        await nova.plugins_told()
+        await alice.close()
+
+    io_loop.run_sync(act)
+    assert told == [["hold"], ["a", "b", "c"]]
+    assert read_strikes(tmp_path / "nova-data") == {"many": ["Many 1 RuntimeError"]}
+
+
 def test_nova_subscribers_are_told_of_everything_in_order_after_it_is_stored(plugin, serve, io_loop, database):
     told = []
 

@@ -11,8 +11,8 @@ from storage.rooms import Heard, make_users, outcome
 from nova_tornado.domain.errors import BadField, ChatUnknown, NotAMember, RepeatMismatch
 from nova_tornado.domain.events import ChatRead, MessageSent
 from nova_tornado.domain.models import CONTENT_TEXT, JoinPolicy, Origin
-from nova_tornado.services import message_finder
 from nova_tornado.services.file_sends import FILES_MAX_COUNT
+from nova_tornado.storage import messages as messages_storage
 
 RANDOM_STEPS = 80
 
@@ -52,7 +52,7 @@ class Members:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_newly_read_messages_are_those_that_brute_force_finds(start_nova, settings, io_loop, seed, monkeypatch):
-    monkeypatch.setattr(message_finder, "PAGE_IDS", 3)
+    monkeypatch.setattr(messages_storage, "PAGE_AUTHORS", 3)
     nova = start_nova(settings)
     chance = random.Random(seed)
 
@@ -96,7 +96,7 @@ def test_newly_read_messages_are_those_that_brute_force_finds(start_nova, settin
                 case _:
                     continue
             [reading] = [event.reading for event in heard.of(MessageSent, ChatRead)]
-            found = await messages.list_newly_read(chat, user.id, reading) if reading else []
+            found = await messages.list_newly_read(chat, [(user.id, reading)]) if reading else []
             assert found == expected, step
             details = [each async for page in messages.iterate(chat) for each in page]
             shown = {
@@ -122,8 +122,8 @@ async def test_one_who_was_taken_in_reads_all_that_was_said_before_him(nova):
         await nova.services.messages.mark_read(bob, chat.id, origin=origin)
         event = heard.events[-1]
         assert (event.user_id, event.origin) == (bob.id, origin)
-        newly_read = event.reading and await nova.services.messages.list_newly_read(chat, bob.id, event.reading)
-        assert (newly_read or []) == expected
+        readings = [(bob.id, event.reading)] if event.reading else []
+        assert await nova.services.messages.list_newly_read(chat, readings) == expected
     assert event.reading is None
 
 

@@ -279,14 +279,15 @@ async def test_batch_is_bounded_and_nothing_is_left_behind(nova, database, monke
     assert not nova.log._lanes and not nova.log._ready and nova.log._committer is None
 
 
-@pytest.mark.parametrize("share", [0, 1e9])
+@pytest.mark.parametrize(("many", "waits"), [(2, True), (3, False)])
 @pytest.mark.gen_test
-async def test_where_many_are_told_a_batch_waits_for_what_they_answer(nova, database, monkeypatch, share):
+async def test_where_many_are_told_a_batch_waits_for_what_they_answer(nova, database, monkeypatch, many, waits):
     ann, bob = await make_users(nova, "ann", "bob")
     chat = await make_group(nova, ann, bob)
     await outcome(send(nova, chat, ann, "ann:1"))
     await nova.log.settle()
-    monkeypatch.setattr(log_module, "GATHER_SHARE", share)
+    monkeypatch.setattr(log_module, "GATHER_MIN_MEMBERS", many)
+    monkeypatch.setattr(log_module, "GATHER_MIN_S", 0.5)
     monkeypatch.setattr(log_module, "GATHER_MAX_S", 0.5)
     appends = Appends(nova)
     first = send(nova, chat, ann, "ann:2")
@@ -299,7 +300,7 @@ async def test_where_many_are_told_a_batch_waits_for_what_they_answer(nova, data
     for answer in answers:
         assert isinstance(await outcome(answer), Sent)
     assert appends.batches[0] == ["ann:2"]  # nothing was under way: at once
-    assert (appends.batches[1] == ["bob:0", "bob:1", "bob:2"]) is (share > 0)
+    assert (appends.batches[1] == ["bob:0", "bob:1", "bob:2"]) is waits
     check_log(database, chat.id, [ann.id, bob.id])
 
 

@@ -204,7 +204,7 @@ def examined(database, command):
         ),
         (
             lambda nova, ann, chat: nova.services.messages.list_newly_read(
-                chat, ann.id, Reading(0, CROWD, ((CROWD - 5, 1), (CROWD - 10, 2)))
+                chat, [(ann.id, Reading(0, CROWD, ((CROWD - 5, 1), (CROWD - 10, 2))))]
             ),
             40,
         ),
@@ -238,7 +238,7 @@ def test_no_query_leaves_the_ids_of_messages_unbounded(long_chat, commands, io_l
                 pass
         await services.messages.list_page(chat, limit=10)
         await services.messages.history(chat, ann.id, from_us=1, before_us=2**50, limit=10)
-        await services.messages.list_newly_read(chat, ann.id, Reading(0, CROWD, ()))
+        await services.messages.list_newly_read(chat, [(ann.id, Reading(0, CROWD, ()))])
         await nova.store.messages.find_newest(chat.id, ann.id, ann.id)
         sent = await services.messages.send(ann, chat.id, "late", reply_to=message_id(chat.id, 3), client_id="late")
         await services.messages.hide(ann, sent.message.id)
