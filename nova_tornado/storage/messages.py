@@ -320,7 +320,12 @@ class Messages:
             yield self._entry(document)
 
     async def _join(self, pipelines: Sequence[list[Document]]) -> AsyncIterator[Document]:
-        """What many pipelines find, in few round trips."""
+        """What many pipelines, of which each begins with a ``$match``, find in few round trips."""
+        if len(pipelines) == 1 and len(pipelines[0]) == 1:
+            # The plain query costs MongoDB half of what a pipeline does.
+            for document in await self._database.find(MESSAGES, pipelines[0][0]["$match"]):
+                yield document
+            return
         for first in range(0, len(pipelines), SEEKS_PER_QUERY):
             start, *others = pipelines[first : first + SEEKS_PER_QUERY]
             more = [{"$unionWith": {"coll": MESSAGES.name, "pipeline": pipeline}} for pipeline in others]
@@ -356,6 +361,15 @@ class Messages:
         Args:
             after_seq, up_to_seq: the part's ends, the first exclusive, the second inclusive.
         """
+        if up_to_seq - after_seq <= GATHERED_MAX_ENTRIES:
+            part = message_id(chat_id, after_seq), message_id(chat_id, up_to_seq)
+            entries = await self.read_ranges([part])
+            yield [
+                (entry.id, entry.sender_id)
+                for entry in entries
+                if entry.kind is EntryKind.MESSAGE and not entry.is_recalled
+            ]
+            return
         condition: Document = {"kind": "message", **shown_to(None)}
         while after_seq < up_to_seq:
             documents = await self._database.find(
