@@ -51,13 +51,13 @@ BATCH_MAX_ENTRIES = 1_000
 GATHER_TURNS = 3
 """What comes behind a batch waits so many turns of the event loop more: in these, what was told of the batch is written
 to the sockets, and what came in meanwhile is read. It would miss the next batch by a hair and need one of its own."""
-GATHER_MIN_MEMBERS = 20
-"""Where a chat with so many was told, the next batch waits a little more: what they answer to what they are reading at
-that moment would miss it, and cost each of them another write."""
 GATHER_SHARE = 1 / 8
-"""The longest of these turns is that in which all of them were written to; so much of that time is added …"""
+"""The longest of these turns is that in which all who were told were written to; so much of that time is added: what
+they answer would miss the batch, and cost each of them another write."""
 GATHER_MIN_S, GATHER_MAX_S = 0.001, 0.005
-"""… within these bounds; the event loop cannot wait for less."""
+"""The event loop cannot wait for less than the first, so that a shorter pause is none …"""
+GATHER_MIN_MEMBERS = 20
+"""… but where a chat with so many was told by the only process, it is that long at least."""
 RETRY_PAUSE_S = 0.1
 GIVE_UP_S = 15.0
 """How long a batch is tried again while the database does not answer; then its senders are told so."""
@@ -239,8 +239,12 @@ class ChatLog:
             await asyncio.sleep(0)
             before_s, at_s = at_s, time.monotonic()
             longest_s = max(longest_s, at_s - before_s)
-        if self._told_members >= GATHER_MIN_MEMBERS:
-            await asyncio.sleep(min(max(longest_s * GATHER_SHARE, GATHER_MIN_S), GATHER_MAX_S))
+        wait_s = min(longest_s * GATHER_SHARE, GATHER_MAX_S)
+        # Of several processes the others write meanwhile: the pause would only make their turns longer.
+        if self._told_members >= GATHER_MIN_MEMBERS and self.news.others is None:
+            wait_s = max(wait_s, GATHER_MIN_S)
+        if wait_s >= GATHER_MIN_S:
+            await asyncio.sleep(wait_s)
         self._is_gathering = False
 
     def _gather(self) -> tuple[list[tuple[Lane, Send]], list[Lane]]:
