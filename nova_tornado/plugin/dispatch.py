@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from nova_tornado.domain.events import Event
 from nova_tornado.plugin.hookspecs import BatchSubscriber, Subscriber
 from nova_tornado.plugin_strikes import Strikes
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SUBSCRIBER_TIMEOUT_S = 5.0
 BATCH_MAX_EVENTS = 1_000
@@ -43,7 +46,7 @@ class _Hearers(dict[type[Event], list[_Hearer]]):
 class Dispatcher:
     """Hands events to subscribers in order; one that raises or hangs is logged, counted, and harms nobody.
 
-    Those of ``on_events`` come last: they get all that has happened while the others were told.
+    Those of ``on_events`` come last, and get at once all that had waited.
 
     None is ever switched off: what it keeps in step with the events would be wrong from then on.
 
@@ -88,22 +91,22 @@ class Dispatcher:
             for event, hearers in batch:
                 for hearer in hearers:
                     if hearer.on_event is not None:
-                        await self._tell(hearer, event, hearer.on_event(event))
+                        await self._tell(hearer, event, hearer.on_event, event)
                     else:
                         together.setdefault(hearer, []).append(event)
             for hearer, events in together.items():
                 assert hearer.on_events is not None
-                await self._tell(hearer, events[-1], hearer.on_events(events))
+                await self._tell(hearer, events[-1], hearer.on_events, events)
             self._begun_at_s = None
             for _ in batch:
                 self._events.task_done()
 
-    async def _tell(self, hearer: _Hearer, event: Event, work: Awaitable[None]) -> None:
+    async def _tell(self, hearer: _Hearer, event: Event, tell: Callable[[T], Awaitable[None]], told: T) -> None:
         self._begun_at_s = self._loop.time()
         if self._watch is None:
             self._watch = self._loop.call_later(SUBSCRIBER_TIMEOUT_S, self._look)
         try:
-            await work
+            await tell(told)  # called in here: one that takes other arguments harms nobody either
             if self._is_overdue:  # it has swallowed its interruption
                 self._take_back()
                 raise TimeoutError

@@ -65,7 +65,7 @@ def _check_route(item: object) -> None:
 
 
 def _check_subscriber(item: object) -> None:
-    if not any(inspect.iscoroutinefunction(getattr(item, name, None)) for name in ("on_event", "on_events")):
+    if not inspect.iscoroutinefunction(getattr(item, "on_event", getattr(item, "on_events", None))):
         raise TypeError(f"a subscriber has a coroutine on_event or on_events; {type(item).__name__} has none")
     kinds = getattr(item, "event_types", ())
     if not isinstance(kinds, tuple) or not all(isinstance(kind, type) and issubclass(kind, Event) for kind in kinds):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import eq, ne
 
 from nova_tornado.domain.models import SEQ_SPAN, Chat, Reading, chat_of, seq_of
 from nova_tornado.realtime.directory import UserDirectory
@@ -60,8 +62,8 @@ class MessageFinder:
             # there up to the first one, only one has: what he has written himself was read by nobody.
             after_seq = max(reading.after_seq, second_seq)
             middle_seq = min(max(after_seq, first_seq), reading.up_to_seq)
-            parts.append((after_seq, middle_seq, first_id.__eq__))
-            parts.append((middle_seq, reading.up_to_seq, reader_id.__ne__))
+            parts.append((after_seq, middle_seq, partial(eq, first_id)))
+            parts.append((middle_seq, reading.up_to_seq, partial(ne, reader_id)))
         parts = [part for part in parts if part[0] < part[1]]
         found: set[int] = set()
         for after_seq, up_to_seq in joined_ranges((after_seq, up_to_seq) for after_seq, up_to_seq, _ in parts):

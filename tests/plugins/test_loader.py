@@ -515,6 +515,35 @@ def test_a_subscriber_of_many_is_told_at_once_of_all_that_has_happened_meanwhile
     assert read_strikes(tmp_path / "nova-data") == {"many": ["Many 1 RuntimeError"]}
 
 
+@pytest.mark.expects_log("plugin bad failed on Notice")
+@pytest.mark.parametrize("name", ["on_event", "on_events"])
+def test_a_subscriber_that_takes_no_argument_harms_nobody(plugin, serve, io_loop, tmp_path, name):
+    told = []
+
+    async def without_argument(self):
+        raise AssertionError
+
+    class Good:
+        event_types = (events.Notice,)
+
+        async def on_event(self, event):
+            told.append(event.action)
+
+    bad = type("Bad", (), {name: without_argument, "event_types": (events.Notice,)})()
+    points = [plugin("bad", nova_subscribers=lambda: [bad]), plugin("good", nova_subscribers=lambda: [Good()])]
+    nova, alice = serve(Plugins(found=points))
+
+    async def act():
+        for action in ("a", "b"):
+            nova.bus.publish(events.Notice((), action, None))
+            await nova.plugins_told()
+        await alice.close()
+
+    io_loop.run_sync(act)
+    assert told == ["a", "b"]
+    assert read_strikes(tmp_path / "nova-data") == {"bad": ["Bad 2 TypeError"]}
+
+
 def test_nova_subscribers_are_told_of_everything_in_order_after_it_is_stored(plugin, serve, io_loop, database):
     told = []
 
